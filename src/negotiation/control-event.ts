@@ -1,0 +1,58 @@
+/**
+ * What a driver or a device says about each step on the control plane.
+ * Whoever listens gets plain data; the two sides don't know who that is (the transcript is in src/trace).
+ */
+import type { ErrorCode } from "../errors";
+import type { FeatureSet } from "./feature-set";
+import type { DeviceType } from "./feature-table";
+
+/** The three sets by name, after the step. */
+export interface SetNames {
+  /** What the device offers. */
+  readonly offered: readonly string[];
+  /** What the driver feature words hold now. */
+  readonly accepted: readonly string[];
+  /** The accepted set that FEATURES_OK froze; empty until then. */
+  readonly negotiated: readonly string[];
+}
+
+/** One step on the control plane. */
+export interface ControlEvent {
+  readonly side: "driver" | "device";
+  /** What kind of step: "status", "features", "config", "queue", "reset", "validate", "notify", "violation", … */
+  readonly step: string;
+  /** The register, the configuration field or the queue. */
+  readonly field?: string;
+  readonly before?: string;
+  readonly after?: string;
+  /** Section of virtio 1.4. */
+  readonly section: string;
+  /** A sentence for the reader. */
+  readonly note?: string;
+  /** What was breached; only for a finding. */
+  readonly code?: ErrorCode;
+  /** Only where one of the sets changed. */
+  readonly sets?: SetNames;
+}
+
+/** Takes events as they happen. */
+export type EventSink = (event: ControlEvent) => void;
+
+/** A status byte or another register, as the events show it. */
+export function hex(value: number, digits = 2): string {
+  return `0x${value.toString(16).padStart(digits, "0")}`;
+}
+
+/** The names of the three sets for an event; a set that doesn't exist yet is empty. */
+export function setNames(
+  type: DeviceType | undefined,
+  offered: FeatureSet,
+  accepted: FeatureSet,
+  negotiated: FeatureSet | undefined,
+): SetNames {
+  return {
+    offered: offered.names(type),
+    accepted: accepted.names(type),
+    negotiated: negotiated?.names(type) ?? [],
+  };
+}
