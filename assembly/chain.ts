@@ -1,0 +1,146 @@
+// One descriptor chain on its way into a chain record: bounds, readable before writable, totals, indirect tables
+// (§2.7.4, §2.7.5, §2.8.5, §2.8.7). The walk along a ring is its layout's; this file judges each descriptor.
+//
+// What was validated is never read again: a segment goes into the record as a linear address and a length.
+import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE, VIRTQ_DESC_SIZE } from "../src/spec/queue";
+import {
+  BUFFER_TOO_SHORT,
+  CHAIN_BYTES_OVERFLOW,
+  CHAIN_TOO_LONG,
+  DESC_ADDR_OVERFLOW,
+  DESC_NEXT_RANGE,
+  DESC_ORDER,
+  DESC_OUT_OF_GUEST,
+  INDIRECT_BAD_SIZE,
+  INDIRECT_NESTED,
+  INDIRECT_OUT_OF_GUEST,
+  INDIRECT_TOO_LONG,
+} from "../src/spec/result";
+import { OPTION_STRICT_RING, SEGMENT_RECORD_BYTES } from "./abi";
+import { appendSegment, firstSegment } from "./batch";
+import { NOT_IN_GUEST, translate, wrapsAround } from "./memory";
+import { core, features, size, tableLimit } from "./queue-state";
+import { descAddr, descTail, tailFlags, tailLength, tailNext } from "./split/layout";
+
+/** A chain holds at most 2^32 bytes (§2.7.5.2). */
+const CHAIN_BYTES_MAX: u64 = 0x100000000;
+
+// The chain being walked.
+let guest: usize = 0;
+let place: usize = 0;
+let end: usize = 0;
+let sawWritable: bool = false;
+let readableSegments: u32 = 0;
+let writableSegments: u32 = 0;
+let readableTotal: u64 = 0;
+let writableTotal: u64 = 0;
+
+/** Starts a chain record at `record`, whose segments end before `limit`. */
+@inline export function beginChain(q: usize, record: usize, limit: usize): void {
+  guest = core(q);
+  place = firstSegment(record);
+  end = limit;
+  sawWritable = false;
+  readableSegments = 0;
+  writableSegments = 0;
+  readableTotal = 0;
+  writableTotal = 0;
+}
+
+/** Where the next chain record goes. */
+@inline export function chainEnd(): usize {
+  return place;
+}
+
+@inline export function chainReadableSegments(): u32 {
+  return readableSegments;
+}
+
+@inline export function chainWritableSegments(): u32 {
+  return writableSegments;
+}
+
+@inline export function chainReadableTotal(): u64 {
+  return readableTotal;
+}
+
+@inline export function chainWritableTotal(): u64 {
+  return writableTotal;
+}
+
+/** Adds one buffer element to the chain; 0, or why not. Zero-length elements are skipped (§2.7.5 allows them). */
+export function pushDescriptor(address: u64, length: u32, flags: u32): i32 {
+  const write = (flags & VIRTQ_DESC_F_WRITE) != 0;
+  if (write) sawWritable = true;
+  else if (sawWritable) return DESC_ORDER; // §2.7.4.2: readable elements come first
+  if (!length) return 0;
+  if (wrapsAround(address, length)) return DESC_ADDR_OVERFLOW;
+  const linear = translate(guest, address, length, write);
+  if (linear == NOT_IN_GUEST) return DESC_OUT_OF_GUEST;
+  if (readableTotal + writableTotal + length > CHAIN_BYTES_MAX) return CHAIN_BYTES_OVERFLOW;
+  if (place + SEGMENT_RECORD_BYTES > end) return BUFFER_TOO_SHORT;
+  place = appendSegment(place, <u32>linear, length);
+  if (write) {
+    writableSegments++;
+    writableTotal += length;
+  } else {
+    readableSegments++;
+    readableTotal += length;
+  }
+  return 0;
+}
+
+// The door to a table: its entries, or a negative code. Its linear address lands in `tableLinear`.
+let tableLinear: usize = 0;
+
+function openTable(q: usize, address: u64, length: u32): i32 {
+  if (!length || length % VIRTQ_DESC_SIZE) return INDIRECT_BAD_SIZE;
+  const entries = length / VIRTQ_DESC_SIZE;
+  if (entries > tableLimit(q)) return INDIRECT_TOO_LONG;
+  const linear = translate(guest, address, length, false);
+  if (linear == NOT_IN_GUEST) return INDIRECT_OUT_OF_GUEST;
+  tableLinear = <usize>linear;
+  return entries;
+}
+
+/**
+ * Walks a split queue's indirect table, linked by `next` from entry 0 (§2.7.5.3).
+ *
+ * @param direct descriptors of the chain that stand in the ring before the table
+ */
+export function pushLinkedTable(q: usize, address: u64, length: u32, direct: u32): i32 {
+  const entries = openTable(q, address, length);
+  if (entries < 0) return entries;
+  const table = tableLinear;
+  // With strictRing the chain, table entries included, is bounded by the queue size.
+  const strict = (features(q) & OPTION_STRICT_RING) != 0;
+  let entry: u32 = 0;
+  let visited: i32 = 1;
+  while (true) {
+    if (strict && direct + <u32>visited > size(q)) return CHAIN_TOO_LONG;
+    const tail = descTail(table, entry);
+    const flags = tailFlags(tail);
+    if (flags & VIRTQ_DESC_F_INDIRECT) return INDIRECT_NESTED; // §2.7.5.3.1
+    const code = pushDescriptor(descAddr(table, entry), tailLength(tail), flags);
+    if (code < 0) return code;
+    if (!(flags & VIRTQ_DESC_F_NEXT)) return 0;
+    entry = tailNext(tail);
+    if (entry >= <u32>entries) return DESC_NEXT_RANGE;
+    if (visited == entries) return CHAIN_TOO_LONG; // more steps than entries: a loop
+    visited++;
+  }
+}
+
+/** Walks a packed queue's indirect table: all entries in their order, no flag but WRITE counts (§2.8.7). */
+export function pushConsecutiveTable(q: usize, address: u64, length: u32): i32 {
+  const entries = openTable(q, address, length);
+  if (entries < 0) return entries;
+  const table = tableLinear;
+  for (let entry: i32 = 0; entry < entries; entry++) {
+    const tail = descTail(table, entry);
+    // In a packed descriptor the flags stand where a split one has `next`.
+    const code = pushDescriptor(descAddr(table, entry), tailLength(tail), tailNext(tail));
+    if (code < 0) return code;
+  }
+  return 0;
+}

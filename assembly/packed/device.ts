@@ -1,0 +1,331 @@
+// The device half of a packed virtqueue: takes available chains and uses them (§2.8.6, §2.8.8).
+// The driver is hostile: what is read from the ring is read once, judged, and kept in records and shadow.
+import { RING_EVENT_FLAGS_DESC, RING_EVENT_FLAGS_DISABLE, RING_EVENT_FLAGS_ENABLE } from "../../src/spec/packed";
+import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "../../src/spec/queue";
+import {
+  BAD_ARGUMENT,
+  BUFFER_TOO_SHORT,
+  CHAIN_TOO_LONG,
+  COMPLETE_LEN_OVERFLOW,
+  COMPLETE_UNKNOWN,
+  IN_ORDER_VIOLATION,
+  INDIRECT_NOT_NEGOTIATED,
+  INDIRECT_WITH_NEXT,
+  PACKED_NOT_AVAILABLE,
+  QUEUE_BROKEN,
+  QUEUE_NOT_READY,
+  RING_INDEX_JUMP,
+  STALE_TOKEN,
+} from "../../src/spec/result";
+import { CHAIN_RECORD_BYTES, FEATURE_INDIRECT, LAYOUT_PACKED, OPTION_RECOVER } from "../abi";
+import { chainsEnd, completionToken, completionWritten, firstChain, setChainBytes, setChainHeader } from "../batch";
+import {
+  beginChain,
+  chainEnd,
+  chainReadableSegments,
+  chainReadableTotal,
+  chainWritableSegments,
+  chainWritableTotal,
+  pushConsecutiveTable,
+  pushDescriptor,
+} from "../chain";
+import {
+  deviceAvail,
+  deviceAvailWrap,
+  deviceBatchCount,
+  deviceBatchLast,
+  deviceBatchLength,
+  deviceError,
+  deviceFreeHead,
+  deviceInFlight,
+  deviceInFlightDescriptors,
+  devicePending,
+  devicePendingFlags,
+  devicePendingSlot,
+  deviceTaken,
+  deviceUsed,
+  deviceUsedWrap,
+  setDeviceAvail,
+  setDeviceAvailWrap,
+  setDeviceBatchCount,
+  setDeviceBatchLast,
+  setDeviceBatchLength,
+  setDeviceError,
+  setDeviceFreeHead,
+  setDeviceInFlight,
+  setDeviceInFlightDescriptors,
+  setDevicePending,
+  setDevicePendingFlags,
+  setDevicePendingSlot,
+  setDeviceTaken,
+  setDeviceUsed,
+  setDeviceUsedWrap,
+} from "../device-state";
+import { packedNeedEvent } from "../event";
+import { batch, desc, deviceArea, deviceShadow, driverArea, features, hasEventIdx, isInOrder, layout, size } from "../queue-state";
+import { occupy, release, shadowAt, shadowCount, shadowGeneration, shadowId, shadowLink, shadowWritable, tokenGeneration, tokenOf, tokenSlot } from "../shadow";
+import { deviceLogReserve, deviceLogRoom, deviceTouched } from "../touched";
+import { descAddr, descAt, descFlags, descTail, eventSnapshot, setDescFlags, setDescUsed, setEvent, setEventFlags, tailFlags, tailId, tailLength } from "./layout";
+import { advanceSlot, advanceWrap, isAvailable, offWrap, retreatSlot, retreatWrap, usedFlags } from "./position";
+
+/** Takes up to `max` available chains into chain records; their number, or what the driver did wrong. */
+export function take(q: usize, max: u32): i32 {
+  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
+  const limit = min(max, batch(q));
+  const end = chainsEnd(q);
+  let record = firstChain(q);
+  let taken: u32 = 0;
+  while (taken < limit) {
+    // Barrier A (pairs with publish in driver.ts): the head's flags before the rest of the list.
+    if (!isAvailable(descFlags(descAt(desc(q), deviceAvail(q))), deviceAvailWrap(q))) break;
+    const code = takeChain(q, record, end);
+    if (code < 0) {
+      if (!taken) return code == BUFFER_TOO_SHORT ? code : fail(q, code);
+      break;
+    }
+    record = chainEnd();
+    taken++;
+  }
+  return taken;
+}
+
+// What the walk found besides the chain: the list's length in the ring, and its buffer ID.
+let listCount: u32 = 0;
+let listId: u32 = 0;
+
+/** Walks the list at the available position into `record` and marks it in flight; 0, or why not. */
+function takeChain(q: usize, record: usize, end: usize): i32 {
+  if (record + CHAIN_RECORD_BYTES > end) return BUFFER_TOO_SHORT;
+  beginChain(q, record, end);
+  const code = walk(q);
+  if (code < 0) {
+    if (!listCount || code == BUFFER_TOO_SHORT) return code;
+    beginChain(q, record, end); // recovered: handed over empty, to be completed with length 0
+  }
+  const slot = deviceFreeHead(q);
+  const entry = shadowAt(deviceShadow(q), slot);
+  setDeviceFreeHead(q, isInOrder(q) ? advanceSlot(slot, 1, size(q)) : shadowLink(entry));
+  const writable = chainWritableTotal();
+  const generation = occupy(entry, deviceTaken(q), listCount, listId, writable);
+  setChainHeader(record, tokenOf(slot, generation), chainReadableSegments(), chainWritableSegments(), code);
+  setChainBytes(record, chainReadableTotal(), writable);
+  const avail = deviceAvail(q);
+  setDeviceAvailWrap(q, advanceWrap(avail, deviceAvailWrap(q), listCount, size(q)));
+  setDeviceAvail(q, advanceSlot(avail, listCount, size(q)));
+  setDeviceTaken(q, (deviceTaken(q) + 1) & 0xffff);
+  setDeviceInFlight(q, deviceInFlight(q) + 1);
+  setDeviceInFlightDescriptors(q, deviceInFlightDescriptors(q) + listCount);
+  return 0;
+}
+
+/**
+ * Follows NEXT from slot to slot (§2.8.6), or into the table of a single INDIRECT descriptor (§2.8.7).
+ *
+ * On an error `listCount` is 0, unless `recover` is set and the list's end, and so its ID, was reached.
+ */
+function walk(q: usize): i32 {
+  const ring = desc(q);
+  const n = size(q);
+  const room = n - deviceInFlightDescriptors(q);
+  const recover = (features(q) & OPTION_RECOVER) != 0;
+  let slot = deviceAvail(q);
+  let wrap = deviceAvailWrap(q);
+  let breach: i32 = 0;
+  listCount = 0;
+  let count: u32 = 1;
+  while (true) {
+    if (count > n) return CHAIN_TOO_LONG; // §2.8.19: never longer than the queue
+    if (count > room) return RING_INDEX_JUMP; // the driver reached slots that are still in flight
+    const desc = descAt(ring, slot);
+    const tail = descTail(desc);
+    const flags = tailFlags(tail);
+    if (!isAvailable(flags, wrap)) return PACKED_NOT_AVAILABLE; // §2.8.6: later ones are exposed before the head
+    const code = pushListed(q, descAddr(desc), tailLength(tail), flags, count);
+    if (code < 0) {
+      if (!recover || code == BUFFER_TOO_SHORT) return code;
+      if (!breach) breach = code;
+    }
+    if (!(flags & VIRTQ_DESC_F_NEXT)) {
+      listCount = count;
+      listId = tailId(tail); // valid in the last descriptor alone (§2.8.6)
+      return breach;
+    }
+    wrap = advanceWrap(slot, wrap, 1, n);
+    slot = advanceSlot(slot, 1, n);
+    count++;
+  }
+}
+
+/** Judges the `count`-th descriptor of a list. */
+function pushListed(q: usize, address: u64, length: u32, flags: u32, count: u32): i32 {
+  if (!(flags & VIRTQ_DESC_F_INDIRECT)) return pushDescriptor(address, length, flags);
+  if (!(features(q) & FEATURE_INDIRECT)) return INDIRECT_NOT_NEGOTIATED; // §2.8.19
+  if (count > 1 || flags & VIRTQ_DESC_F_NEXT) return INDIRECT_WITH_NEXT; // §2.8.19: not within a list
+  return pushConsecutiveTable(q, address, length); // WRITE is ignored, §2.8.7
+}
+
+/** Whether `token` names a chain in flight; 0, or the caller's mistake. */
+function judgeToken(q: usize, token: u32): i32 {
+  const slot = tokenSlot(token);
+  if (slot >= size(q)) return COMPLETE_UNKNOWN;
+  const entry = shadowAt(deviceShadow(q), slot);
+  if (!shadowCount(entry)) return COMPLETE_UNKNOWN;
+  return shadowGeneration(entry) == tokenGeneration(token) ? 0 : STALE_TOKEN;
+}
+
+/** Takes a chain out of flight and its slot back into the free list. */
+function drop(q: usize, slot: u32, entry: usize): void {
+  setDeviceInFlight(q, deviceInFlight(q) - 1);
+  setDeviceInFlightDescriptors(q, deviceInFlightDescriptors(q) - shadowCount(entry));
+  if (isInOrder(q)) {
+    release(entry, 0);
+    return;
+  }
+  release(entry, deviceFreeHead(q));
+  setDeviceFreeHead(q, slot);
+}
+
+/** Gives back the chain taken last, as if it had not been taken. */
+export function undo(q: usize, token: u32): i32 {
+  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
+  const code = judgeToken(q, token);
+  if (code < 0) return code;
+  const slot = tokenSlot(token);
+  const entry = shadowAt(deviceShadow(q), slot);
+  const last = (deviceTaken(q) - 1) & 0xffff;
+  if (shadowLink(entry) != last) return BAD_ARGUMENT;
+  const count = shadowCount(entry);
+  const avail = deviceAvail(q);
+  setDeviceTaken(q, last);
+  setDeviceAvailWrap(q, retreatWrap(avail, deviceAvailWrap(q), count));
+  setDeviceAvail(q, retreatSlot(avail, count, size(q)));
+  drop(q, slot, entry);
+  if (isInOrder(q)) setDeviceFreeHead(q, slot);
+  return 0;
+}
+
+/** Uses one chain: `written` bytes from its first writable byte on were written (§2.8.4). */
+export function complete(q: usize, token: u32, written: u32): i32 {
+  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
+  const code = judgeToken(q, token);
+  if (code < 0) return code;
+  const slot = tokenSlot(token);
+  const entry = shadowAt(deviceShadow(q), slot);
+  const writable = shadowWritable(entry);
+  if (<u64>written > writable) return COMPLETE_LEN_OVERFLOW; // never more than may be written
+  const inOrder = isInOrder(q);
+  // Under IN_ORDER the oldest chain in flight is next (§2.8.8).
+  if (inOrder && shadowLink(entry) != ((deviceTaken(q) - deviceInFlight(q)) & 0xffff)) return IN_ORDER_VIOLATION;
+  if (!deviceLogRoom(q, 2)) return BUFFER_TOO_SHORT;
+  const id = shadowId(entry);
+  const count = shadowCount(entry);
+  drop(q, slot, entry);
+  if (!inOrder) {
+    useDescriptor(q, id, written, count);
+    return 0;
+  }
+  setDeviceBatchCount(q, deviceBatchCount(q) + count);
+  setDeviceBatchLast(q, id);
+  setDeviceBatchLength(q, written);
+  // A buffer that the driver skips counts as fully written (§2.8.8): a shorter one must be named, so it ends the batch.
+  if (<u64>written != writable) closeBatch(q);
+  return 0;
+}
+
+/** Completes `count` pairs of the completion records; how many, or why the first was refused. */
+export function completeBatch(q: usize, count: u32): i32 {
+  if (count > batch(q)) return BAD_ARGUMENT;
+  for (let i: u32 = 0; i < count; i++) {
+    const code = complete(q, completionToken(q, i), completionWritten(q, i));
+    if (code < 0) return i ? i : code;
+  }
+  return count;
+}
+
+/**
+ * Writes one used descriptor at the used position and skips `count` slots (§2.8.6, §2.8.8).
+ *
+ * The first one since the last publish keeps its flags back until then, so that a batch appears at once.
+ */
+function useDescriptor(q: usize, id: u32, written: u32, count: u32): void {
+  const slot = deviceUsed(q);
+  const wrap = deviceUsedWrap(q);
+  const desc_ = descAt(desc(q), slot);
+  setDescUsed(desc_, written, id);
+  const flags = usedFlags(wrap) | (written ? VIRTQ_DESC_F_WRITE : 0); // §2.8.4: the length counts with WRITE alone
+  if (devicePending(q)) {
+    setDescFlags(desc_, flags);
+    deviceTouched(q, desc_ + 8, 8);
+  } else {
+    setDevicePendingSlot(q, slot);
+    setDevicePendingFlags(q, flags);
+    deviceTouched(q, desc_ + 8, 6);
+  }
+  setDevicePending(q, devicePending(q) + count);
+  setDeviceUsedWrap(q, advanceWrap(slot, wrap, count, size(q)));
+  setDeviceUsed(q, advanceSlot(slot, count, size(q)));
+}
+
+function closeBatch(q: usize): void {
+  useDescriptor(q, deviceBatchLast(q), deviceBatchLength(q), deviceBatchCount(q));
+  setDeviceBatchCount(q, 0);
+}
+
+/** Shows what was used to the driver by storing the first used descriptor's flags; 1: it wants a notification. */
+export function publish(q: usize): i32 {
+  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
+  if (!deviceLogReserve(q)) return BUFFER_TOO_SHORT;
+  if (deviceBatchCount(q)) closeBatch(q);
+  const pending = devicePending(q);
+  if (!pending) return 0;
+  // Barrier C (pairs with takeUsed in driver.ts): ID and length before the flags.
+  const first = descAt(desc(q), devicePendingSlot(q));
+  setDescFlags(first, devicePendingFlags(q));
+  deviceTouched(q, first + 14, 2);
+  setDevicePending(q, 0);
+  // Barrier D (pairs with arm in driver.ts): the flags before the suppression check.
+  const event = eventSnapshot(driverArea(q));
+  return packedNeedEvent(event, hasEventIdx(q), size(q), deviceUsed(q), deviceUsedWrap(q), pending) ? 1 : 0;
+}
+
+/** Asks for an available buffer notification with the next list (§2.8.10); 1: look again, one is there already. */
+export function arm(q: usize): i32 {
+  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
+  if (!deviceLogReserve(q)) return BUFFER_TOO_SHORT;
+  const area = deviceArea(q);
+  if (hasEventIdx(q)) {
+    setEvent(area, offWrap(deviceAvail(q), deviceAvailWrap(q)), RING_EVENT_FLAGS_DESC);
+    deviceTouched(q, area, 4);
+  } else {
+    setEventFlags(area, RING_EVENT_FLAGS_ENABLE);
+    deviceTouched(q, area + 2, 2);
+  }
+  // Barrier B (pairs with publish in driver.ts): armed before the second look.
+  return hasAvailable(q);
+}
+
+/** Asks for no available buffer notifications. */
+export function disarm(q: usize): i32 {
+  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
+  if (!deviceLogReserve(q)) return BUFFER_TOO_SHORT;
+  setEventFlags(deviceArea(q), RING_EVENT_FLAGS_DISABLE);
+  deviceTouched(q, deviceArea(q) + 2, 2);
+  return 0;
+}
+
+/** 1: the driver has made something available that was not taken yet. */
+export function hasAvailable(q: usize): i32 {
+  if (layout(q) != LAYOUT_PACKED || deviceError(q)) return 0;
+  return isAvailable(descFlags(descAt(desc(q), deviceAvail(q))), deviceAvailWrap(q)) ? 1 : 0;
+}
+
+function fail(q: usize, code: i32): i32 {
+  setDeviceError(q, code);
+  return code;
+}

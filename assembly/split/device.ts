@@ -1,0 +1,287 @@
+// The device half of a split virtqueue: takes available chains and uses them (§2.7.6, §2.7.8).
+// The driver is hostile: what is read from the ring is read once, judged, and kept in records and shadow.
+import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT } from "../../src/spec/queue";
+import {
+  BAD_ARGUMENT,
+  BUFFER_TOO_SHORT,
+  CHAIN_TOO_LONG,
+  COMPLETE_LEN_OVERFLOW,
+  COMPLETE_UNKNOWN,
+  DESC_INDEX_RANGE,
+  DESC_NEXT_RANGE,
+  HEAD_IN_FLIGHT,
+  IN_ORDER_VIOLATION,
+  INDIRECT_NOT_NEGOTIATED,
+  INDIRECT_WITH_NEXT,
+  QUEUE_BROKEN,
+  QUEUE_NOT_READY,
+  RING_INDEX_JUMP,
+  STALE_TOKEN,
+} from "../../src/spec/result";
+import { VIRTQ_AVAIL_F_NO_INTERRUPT, VIRTQ_USED_ENTRY_SIZE, VIRTQ_USED_F_NO_NOTIFY, VIRTQ_USED_IDX } from "../../src/spec/split";
+import { CHAIN_RECORD_BYTES, FEATURE_INDIRECT, FEATURE_NOTIFY_ON_EMPTY, LAYOUT_SPLIT, OPTION_RECOVER } from "../abi";
+import { chainsEnd, completionToken, completionWritten, firstChain, setChainBytes, setChainHeader } from "../batch";
+import {
+  beginChain,
+  chainEnd,
+  chainReadableSegments,
+  chainReadableTotal,
+  chainWritableSegments,
+  chainWritableTotal,
+  pushDescriptor,
+  pushLinkedTable,
+} from "../chain";
+import {
+  deviceAvail,
+  deviceBatchCount,
+  deviceBatchLast,
+  deviceBatchLength,
+  deviceError,
+  deviceInFlight,
+  devicePending,
+  deviceUsed,
+  setDeviceAvail,
+  setDeviceBatchCount,
+  setDeviceBatchLast,
+  setDeviceBatchLength,
+  setDeviceError,
+  setDeviceInFlight,
+  setDevicePending,
+  setDeviceUsed,
+} from "../device-state";
+import { needEvent } from "../event";
+import { batch, desc, deviceArea, deviceShadow, driverArea, features, hasEventIdx, isInOrder, layout, size } from "../queue-state";
+import { occupy, release, shadowAt, shadowCount, shadowGeneration, shadowId, shadowLink, shadowWritable, tokenGeneration, tokenOf, tokenSlot } from "../shadow";
+import { deviceLogReserve, deviceLogRoom, deviceTouched } from "../touched";
+import {
+  availEntry,
+  availEventAt,
+  availFlags,
+  availIdx,
+  descAddr,
+  descTail,
+  setAvailEvent,
+  setUsedElement,
+  setUsedFlags,
+  setUsedIdx,
+  tailFlags,
+  tailLength,
+  tailNext,
+  usedElementAt,
+  usedEvent,
+} from "./layout";
+
+/** Takes up to `max` available chains into chain records; their number, or what the driver did wrong. */
+export function take(q: usize, max: u32): i32 {
+  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
+  // Barrier A (pairs with publish in driver.ts): the index before the entries.
+  const idx = availIdx(driverArea(q));
+  const n = size(q);
+  let next = deviceAvail(q);
+  const published = deviceUsed(q) - devicePending(q);
+  const newly = (idx - next) & 0xffff;
+  // The driver may be at most one queue size ahead of what was used (§2.7.6), and never goes back.
+  if (newly + ((next - published) & 0xffff) > n) return fail(q, RING_INDEX_JUMP);
+  const limit = min(min(max, batch(q)), newly);
+  const end = chainsEnd(q);
+  let record = firstChain(q);
+  let taken: u32 = 0;
+  while (taken < limit) {
+    const head = availEntry(driverArea(q), next & (n - 1));
+    const code = takeChain(q, head, next, record, end);
+    if (code < 0) {
+      if (!taken) return code == BUFFER_TOO_SHORT ? code : fail(q, code);
+      break;
+    }
+    record = chainEnd();
+    next = (next + 1) & 0xffff;
+    taken++;
+  }
+  setDeviceAvail(q, next);
+  setDeviceInFlight(q, deviceInFlight(q) + taken);
+  return taken;
+}
+
+/** Walks the chain at `head` into `record` and marks it in flight; 0, or why not. `idx` is its available index. */
+function takeChain(q: usize, head: u32, idx: u32, record: usize, end: usize): i32 {
+  if (head >= size(q)) return DESC_INDEX_RANGE;
+  const entry = shadowAt(deviceShadow(q), head);
+  if (shadowCount(entry)) return HEAD_IN_FLIGHT; // §2.7.13.1: it is not free
+  if (record + CHAIN_RECORD_BYTES > end) return BUFFER_TOO_SHORT;
+  beginChain(q, record, end);
+  const code = walk(q, head);
+  if (code < 0) {
+    if (code == BUFFER_TOO_SHORT || !(features(q) & OPTION_RECOVER)) return code;
+    beginChain(q, record, end); // handed over empty, to be completed with length 0
+  }
+  const writable = chainWritableTotal();
+  const generation = occupy(entry, idx, 1, head, writable);
+  setChainHeader(record, tokenOf(head, generation), chainReadableSegments(), chainWritableSegments(), code);
+  setChainBytes(record, chainReadableTotal(), writable);
+  return 0;
+}
+
+/** Follows `next` from `head` for at most size descriptors (§2.7.5), into a table if one ends the chain (§2.7.5.3). */
+function walk(q: usize, head: u32): i32 {
+  const table = desc(q);
+  const n = size(q);
+  let slot = head;
+  let visited: u32 = 1;
+  while (true) {
+    const tail = descTail(table, slot);
+    const flags = tailFlags(tail);
+    if (flags & VIRTQ_DESC_F_INDIRECT) {
+      if (!(features(q) & FEATURE_INDIRECT)) return INDIRECT_NOT_NEGOTIATED; // §2.7.5.3.1
+      if (flags & VIRTQ_DESC_F_NEXT) return INDIRECT_WITH_NEXT; // §2.7.5.3.1
+      return pushLinkedTable(q, descAddr(table, slot), tailLength(tail), visited - 1); // WRITE is ignored, §2.7.5.3.2
+    }
+    const code = pushDescriptor(descAddr(table, slot), tailLength(tail), flags);
+    if (code < 0) return code;
+    if (!(flags & VIRTQ_DESC_F_NEXT)) return 0;
+    slot = tailNext(tail);
+    if (slot >= n) return DESC_NEXT_RANGE;
+    if (visited == n) return CHAIN_TOO_LONG; // more steps than descriptors: a loop
+    visited++;
+  }
+}
+
+/** Whether `token` names a chain in flight; 0, or the caller's mistake. */
+function judgeToken(q: usize, token: u32): i32 {
+  const slot = tokenSlot(token);
+  if (slot >= size(q)) return COMPLETE_UNKNOWN;
+  const entry = shadowAt(deviceShadow(q), slot);
+  if (!shadowCount(entry)) return COMPLETE_UNKNOWN;
+  return shadowGeneration(entry) == tokenGeneration(token) ? 0 : STALE_TOKEN;
+}
+
+/** Gives back the chain taken last, as if it had not been taken. */
+export function undo(q: usize, token: u32): i32 {
+  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
+  const code = judgeToken(q, token);
+  if (code < 0) return code;
+  const entry = shadowAt(deviceShadow(q), tokenSlot(token));
+  const last = (deviceAvail(q) - 1) & 0xffff;
+  if (shadowLink(entry) != last) return BAD_ARGUMENT;
+  release(entry, 0);
+  setDeviceAvail(q, last);
+  setDeviceInFlight(q, deviceInFlight(q) - 1);
+  return 0;
+}
+
+/** Uses one chain: `written` bytes from its first writable byte on were written (§2.7.8.2). */
+export function complete(q: usize, token: u32, written: u32): i32 {
+  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
+  const code = judgeToken(q, token);
+  if (code < 0) return code;
+  const entry = shadowAt(deviceShadow(q), tokenSlot(token));
+  const writable = shadowWritable(entry);
+  if (<u64>written > writable) return COMPLETE_LEN_OVERFLOW; // never more than may be written
+  const inOrder = isInOrder(q);
+  // Under IN_ORDER the oldest chain in flight is next (§2.7.9).
+  if (inOrder && shadowLink(entry) != ((deviceAvail(q) - deviceInFlight(q)) & 0xffff)) return IN_ORDER_VIOLATION;
+  if (!deviceLogRoom(q, 2)) return BUFFER_TOO_SHORT;
+  const head = shadowId(entry);
+  release(entry, 0);
+  setDeviceInFlight(q, deviceInFlight(q) - 1);
+  if (!inOrder) {
+    useElement(q, head, written, 1);
+    return 0;
+  }
+  setDeviceBatchCount(q, deviceBatchCount(q) + 1);
+  setDeviceBatchLast(q, head);
+  setDeviceBatchLength(q, written);
+  // A buffer that the driver skips counts as fully written (§2.7.9): a shorter one must be named, so it ends the batch.
+  if (<u64>written != writable) closeBatch(q);
+  return 0;
+}
+
+/** Completes `count` pairs of the completion records; how many, or why the first was refused. */
+export function completeBatch(q: usize, count: u32): i32 {
+  if (count > batch(q)) return BAD_ARGUMENT;
+  for (let i: u32 = 0; i < count; i++) {
+    const code = complete(q, completionToken(q, i), completionWritten(q, i));
+    if (code < 0) return i ? i : code;
+  }
+  return count;
+}
+
+/** Writes one used element that stands for `count` buffers; the index moves over all of them (§2.7.9). */
+function useElement(q: usize, head: u32, written: u32, count: u32): void {
+  const used = deviceUsed(q);
+  const slot = used & (size(q) - 1);
+  setUsedElement(deviceArea(q), slot, head, written);
+  deviceTouched(q, usedElementAt(deviceArea(q), slot), VIRTQ_USED_ENTRY_SIZE);
+  setDeviceUsed(q, (used + count) & 0xffff);
+  setDevicePending(q, devicePending(q) + count);
+}
+
+function closeBatch(q: usize): void {
+  useElement(q, deviceBatchLast(q), deviceBatchLength(q), deviceBatchCount(q));
+  setDeviceBatchCount(q, 0);
+}
+
+/** Shows what was used to the driver (§2.7.8.2); 1: it wants a used buffer notification. */
+export function publish(q: usize): i32 {
+  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
+  if (!deviceLogReserve(q)) return BUFFER_TOO_SHORT;
+  if (deviceBatchCount(q)) closeBatch(q);
+  const pending = devicePending(q);
+  if (!pending) return 0;
+  const next = deviceUsed(q);
+  // Barrier C (pairs with takeUsed in driver.ts): elements before the index, §2.7.8.2.
+  setUsedIdx(deviceArea(q), next);
+  deviceTouched(q, deviceArea(q) + VIRTQ_USED_IDX, 2);
+  setDevicePending(q, 0);
+  // Barrier D (pairs with arm in driver.ts): the index before the suppression check.
+  if (features(q) & FEATURE_NOTIFY_ON_EMPTY && isDrained(q)) return 1; // §6.3: overrides suppression
+  if (!hasEventIdx(q)) return availFlags(driverArea(q)) & VIRTQ_AVAIL_F_NO_INTERRUPT ? 0 : 1;
+  const old = (next - pending) & 0xffff;
+  return needEvent(usedEvent(driverArea(q), size(q)), next, old) ? 1 : 0;
+}
+
+function isDrained(q: usize): bool {
+  return !deviceInFlight(q) && availIdx(driverArea(q)) == deviceAvail(q);
+}
+
+/** Asks for an available buffer notification with the next chain (§2.7.10); 1: look again, one is there already. */
+export function arm(q: usize): i32 {
+  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
+  if (!deviceLogReserve(q)) return BUFFER_TOO_SHORT;
+  const area = deviceArea(q);
+  if (hasEventIdx(q)) {
+    setAvailEvent(area, size(q), deviceAvail(q));
+    deviceTouched(q, availEventAt(area, size(q)), 2);
+  } else {
+    setUsedFlags(area, 0);
+    deviceTouched(q, area, 2);
+  }
+  // Barrier B (pairs with publish in driver.ts): armed before the second look.
+  return availIdx(driverArea(q)) != deviceAvail(q) ? 1 : 0;
+}
+
+/** Asks for no available buffer notifications. With EVENT_IDX flags stay 0: a passed avail_event is silent. */
+export function disarm(q: usize): i32 {
+  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
+  if (hasEventIdx(q)) return 0;
+  if (!deviceLogReserve(q)) return BUFFER_TOO_SHORT;
+  setUsedFlags(deviceArea(q), VIRTQ_USED_F_NO_NOTIFY);
+  deviceTouched(q, deviceArea(q), 2);
+  return 0;
+}
+
+/** 1: the driver has made something available that was not taken yet. */
+export function hasAvailable(q: usize): i32 {
+  if (layout(q) != LAYOUT_SPLIT || deviceError(q)) return 0;
+  return availIdx(driverArea(q)) != deviceAvail(q) ? 1 : 0;
+}
+
+function fail(q: usize, code: i32): i32 {
+  setDeviceError(q, code);
+  return code;
+}

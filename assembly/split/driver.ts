@@ -1,0 +1,354 @@
+// The driver half of a split virtqueue: supplies buffers and takes them back (§2.7.13, §2.7.14).
+// Trusts nothing that the device wrote: chains are freed from the shadow, never from the table in guest memory.
+import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE, VIRTQ_DESC_SIZE } from "../../src/spec/queue";
+import {
+  BAD_ARGUMENT,
+  BUFFER_TOO_SHORT,
+  QUEUE_BROKEN,
+  QUEUE_NOT_READY,
+  USED_ID_NOT_HEAD,
+  USED_ID_NOT_INFLIGHT,
+  USED_ID_RANGE,
+  USED_INDEX_JUMP,
+  USED_LEN_OVERFLOW,
+} from "../../src/spec/result";
+import { VIRTQ_AVAIL_F_NO_INTERRUPT, VIRTQ_USED_F_NO_NOTIFY } from "../../src/spec/split";
+import { FEATURE_NOTIFICATION_DATA, LAYOUT_SPLIT, OPTION_CLAMP_USED_LENGTH } from "../abi";
+import {
+  firstSubmission,
+  segmentGpa,
+  segmentLength,
+  setAddedToken,
+  setUsedRecord,
+  submissionIsIndirect,
+  submissionReadable,
+  submissionSegment,
+  submissionWritable,
+} from "../batch";
+import {
+  driverAvail,
+  driverBatchEnd,
+  driverBatchLength,
+  driverError,
+  driverFreeCount,
+  driverFreeHead,
+  driverInFlight,
+  driverOldest,
+  driverPending,
+  driverUsed,
+  setDriverAvail,
+  setDriverBatchEnd,
+  setDriverBatchLength,
+  setDriverError,
+  setDriverFreeCount,
+  setDriverFreeHead,
+  setDriverInFlight,
+  setDriverKickValue,
+  setDriverOldest,
+  setDriverPending,
+  setDriverUsed,
+} from "../driver-state";
+import { needEvent } from "../event";
+import {
+  batch,
+  desc,
+  deviceArea,
+  driverArea,
+  driverShadow,
+  features,
+  hasEventIdx,
+  isInOrder,
+  layout,
+  notifyId,
+  size,
+  tables,
+  tablesGpa,
+  tableEntries,
+} from "../queue-state";
+import { occupy, release, setShadowLink, shadowAt, shadowCount, shadowGeneration, shadowId, shadowLink, shadowWritable, tokenOf } from "../shadow";
+import { judgeSubmission, submissionEnd, submissionWritableBytes } from "../submission";
+import { driverLogReserve, driverLogRoom, driverTouched } from "../touched";
+import {
+  availEntryAt,
+  availEvent,
+  descAt,
+  setAvailEntry,
+  setAvailFlags,
+  setAvailIdx,
+  setDesc,
+  setUsedEvent,
+  usedElement,
+  usedEventAt,
+  usedFlags,
+  usedIdx,
+} from "./layout";
+
+/**
+ * Makes up to `chains` submissions part of the next publish.
+ *
+ * @returns how many were added (fewer: the ring is full), or why the first one was refused
+ */
+export function add(q: usize, chains: u32): i32 {
+  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
+  if (driverError(q)) return QUEUE_BROKEN;
+  if (chains > batch(q)) return BAD_ARGUMENT;
+  let submission = firstSubmission(q);
+  for (let i: u32 = 0; i < chains; i++) {
+    const need = judgeSubmission(q, submission);
+    if (need < 0) return i ? i : need;
+    if (<u32>need > driverFreeCount(q)) return i;
+    if (!driverLogRoom(q, need + 2)) return i ? i : BUFFER_TOO_SHORT;
+    setAddedToken(q, i, addUnchecked(q, submission, need));
+    submission = submissionEnd(submission);
+  }
+  return chains;
+}
+
+/** Places one judged submission in `count` descriptors and the next available ring entry; gives its token. */
+function addUnchecked(q: usize, submission: usize, count: u32): u32 {
+  const head = driverFreeHead(q);
+  const idx = driverAvail(q);
+  const shadow = driverShadow(q);
+  const inOrder = isInOrder(q);
+  const last = submissionIsIndirect(submission)
+    ? placeTable(q, submission, head, inOrder)
+    : placeDirect(q, submission, head, count, inOrder);
+  const entry = shadowAt(shadow, head);
+  // The list goes on behind the chain's last descriptor; with IN_ORDER descriptors are taken in table order (§2.7.5).
+  setDriverFreeHead(q, inOrder ? (head + count) & (size(q) - 1) : shadowLink(shadowAt(shadow, last)));
+  const link = inOrder ? idx : shadowLink(entry);
+  const generation = occupy(entry, link, count, last, submissionWritableBytes());
+  const slot = idx & (size(q) - 1);
+  setAvailEntry(driverArea(q), slot, head);
+  driverTouched(q, availEntryAt(driverArea(q), slot), 2);
+  setDriverAvail(q, (idx + 1) & 0xffff);
+  setDriverPending(q, driverPending(q) + 1);
+  setDriverFreeCount(q, driverFreeCount(q) - count);
+  setDriverInFlight(q, driverInFlight(q) + 1);
+  return tokenOf(head, generation);
+}
+
+/** Writes the elements into linked ring descriptors; gives the last descriptor's slot. */
+function placeDirect(q: usize, submission: usize, head: u32, count: u32, inOrder: bool): u32 {
+  const table = desc(q);
+  const shadow = driverShadow(q);
+  const readable = submissionReadable(submission);
+  const mask = size(q) - 1;
+  let slot = head;
+  let i: u32 = 0;
+  while (true) {
+    const segment = submissionSegment(submission, i);
+    const write: u32 = i < readable ? 0 : VIRTQ_DESC_F_WRITE;
+    driverTouched(q, descAt(table, slot), VIRTQ_DESC_SIZE);
+    if (i + 1 == count) {
+      setDesc(table, slot, segmentGpa(segment), segmentLength(segment), write, 0);
+      return slot;
+    }
+    const next = inOrder ? (slot + 1) & mask : shadowLink(shadowAt(shadow, slot));
+    setDesc(table, slot, segmentGpa(segment), segmentLength(segment), write | VIRTQ_DESC_F_NEXT, next);
+    slot = next;
+    i++;
+  }
+}
+
+/** Writes the elements into the head's table, linked 1, 2, 3… (§2.7.5.3), and one descriptor that names it. */
+function placeTable(q: usize, submission: usize, head: u32, inOrder: bool): u32 {
+  const offset = head * tableEntries(q) * VIRTQ_DESC_SIZE;
+  const table = tables(q) + offset;
+  const readable = submissionReadable(submission);
+  const count = readable + submissionWritable(submission);
+  for (let i: u32 = 0; i < count; i++) {
+    const segment = submissionSegment(submission, i);
+    const write: u32 = i < readable ? 0 : VIRTQ_DESC_F_WRITE;
+    const more = i + 1 < count;
+    setDesc(
+      table,
+      i,
+      segmentGpa(segment),
+      segmentLength(segment),
+      more ? write | VIRTQ_DESC_F_NEXT : write,
+      more ? i + 1 : 0,
+    );
+  }
+  driverTouched(q, table, count * VIRTQ_DESC_SIZE);
+  setDesc(desc(q), head, tablesGpa(q) + offset, count * VIRTQ_DESC_SIZE, VIRTQ_DESC_F_INDIRECT, 0);
+  driverTouched(q, descAt(desc(q), head), VIRTQ_DESC_SIZE);
+  return head;
+}
+
+/** Shows what was added to the device (§2.7.13); 1: the device wants a notification. */
+export function publish(q: usize): i32 {
+  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
+  if (driverError(q)) return QUEUE_BROKEN;
+  const pending = driverPending(q);
+  const next = driverAvail(q);
+  // §2.9: with NOTIFICATION_DATA all 16 bits of the index, else the queue alone.
+  const data = features(q) & FEATURE_NOTIFICATION_DATA ? next << 16 : 0;
+  setDriverKickValue(q, notifyId(q) | data);
+  if (!pending) return 0;
+  if (!driverLogReserve(q)) return BUFFER_TOO_SHORT;
+  // Barrier A (pairs with take in device.ts): entries before the index, §2.7.13.3.1.
+  setAvailIdx(driverArea(q), next);
+  driverTouched(q, driverArea(q) + 2, 2);
+  setDriverPending(q, 0);
+  // Barrier B (pairs with arm in device.ts): the index before the suppression check, §2.7.13.4.1.
+  if (!hasEventIdx(q)) return usedFlags(deviceArea(q)) & VIRTQ_USED_F_NO_NOTIFY ? 0 : 1;
+  const old = (next - pending) & 0xffff;
+  return needEvent(availEvent(deviceArea(q), size(q)), next, old) ? 1 : 0;
+}
+
+/** Takes back up to `max` used buffers (§2.7.14); their number, or what the device did wrong. */
+export function takeUsed(q: usize, max: u32): i32 {
+  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
+  if (driverError(q)) return QUEUE_BROKEN;
+  // Barrier C (pairs with publish in device.ts): the index before the elements.
+  const idx = usedIdx(deviceArea(q));
+  const used = driverUsed(q);
+  const newly = (idx - used) & 0xffff;
+  if (newly > driverInFlight(q)) return fail(q, USED_INDEX_JUMP);
+  const limit = min(min(max, batch(q)), newly);
+  return isInOrder(q) ? takeInOrder(q, limit, newly) : takeAnyOrder(q, limit);
+}
+
+function takeAnyOrder(q: usize, limit: u32): i32 {
+  const area = deviceArea(q);
+  const shadow = driverShadow(q);
+  const mask = size(q) - 1;
+  const used = driverUsed(q);
+  let taken: u32 = 0;
+  let code: i32 = 0;
+  for (; taken < limit; taken++) {
+    const element = usedElement(area, (used + taken) & mask);
+    const id = <u32>element;
+    let length = <u32>(element >>> 32);
+    code = judgeUsed(q, id, length);
+    if (code < 0) break;
+    const entry = shadowAt(shadow, id);
+    length = min(length, <u32>shadowWritable(entry)); // clampUsedLength: judged already otherwise
+    setUsedRecord(q, taken, tokenOf(id, shadowGeneration(entry)), length);
+    free(q, id, entry);
+  }
+  setDriverUsed(q, (used + taken) & 0xffff);
+  return taken || !code ? taken : fail(q, code);
+}
+
+/** With IN_ORDER one element stands for a batch and names its last buffer; the others were used whole (§2.7.9). */
+function takeInOrder(q: usize, limit: u32, newly: u32): i32 {
+  const shadow = driverShadow(q);
+  const mask = size(q) - 1;
+  let used = driverUsed(q);
+  let taken: u32 = 0;
+  while (taken < limit) {
+    if (!driverBatchEnd(q)) {
+      const element = usedElement(deviceArea(q), used & mask);
+      const id = <u32>element;
+      const code = judgeInOrder(q, id, <u32>(element >>> 32), newly - taken);
+      if (code < 0) {
+        if (!taken) return fail(q, code);
+        break;
+      }
+      setDriverBatchEnd(q, id + 1);
+      setDriverBatchLength(q, min(<u32>(element >>> 32), <u32>shadowWritable(shadowAt(shadow, id))));
+    }
+    const head = driverOldest(q);
+    const entry = shadowAt(shadow, head);
+    const last = head + 1 == driverBatchEnd(q);
+    const length = last ? driverBatchLength(q) : <u32>shadowWritable(entry);
+    setUsedRecord(q, taken, tokenOf(head, shadowGeneration(entry)), length);
+    setDriverOldest(q, (head + shadowCount(entry)) & mask);
+    if (last) setDriverBatchEnd(q, 0);
+    free(q, head, entry);
+    used = (used + 1) & 0xffff;
+    setDriverUsed(q, used);
+    taken++;
+  }
+  return taken;
+}
+
+/** Whether a used element may be believed: 0, or the breach (§2.7.8). */
+function judgeUsed(q: usize, id: u32, length: u32): i32 {
+  if (id >= size(q)) return USED_ID_RANGE;
+  const entry = shadowAt(driverShadow(q), id);
+  if (!shadowCount(entry)) return isMiddle(q, id) ? USED_ID_NOT_HEAD : USED_ID_NOT_INFLIGHT;
+  if (<u64>length > shadowWritable(entry) && !(features(q) & OPTION_CLAMP_USED_LENGTH)) return USED_LEN_OVERFLOW;
+  return 0;
+}
+
+function judgeInOrder(q: usize, id: u32, length: u32, newly: u32): i32 {
+  const code = judgeUsed(q, id, length);
+  if (code < 0) return code;
+  // Under IN_ORDER the link of a chain in flight is its available index, so the batch length is a distance.
+  const batchLength = ((shadowLink(shadowAt(driverShadow(q), id)) - driverUsed(q)) & 0xffff) + 1;
+  return batchLength > newly ? USED_INDEX_JUMP : 0;
+}
+
+/** Whether `slot` lies inside a chain in flight. Slow: only an error asks. */
+function isMiddle(q: usize, slot: u32): bool {
+  const shadow = driverShadow(q);
+  const n = size(q);
+  for (let head: u32 = 0; head < n; head++) {
+    const count = shadowCount(shadowAt(shadow, head));
+    let member = head;
+    for (let i: u32 = 1; i < count; i++) {
+      member = isInOrder(q) ? (member + 1) & (n - 1) : shadowLink(shadowAt(shadow, member));
+      if (member == slot) return true;
+    }
+  }
+  return false;
+}
+
+/** Puts a chain's descriptors back at the front of the free list, in the chain's own order. */
+function free(q: usize, head: u32, entry: usize): void {
+  setDriverFreeCount(q, driverFreeCount(q) + shadowCount(entry));
+  setDriverInFlight(q, driverInFlight(q) - 1);
+  if (isInOrder(q)) {
+    release(entry, 0);
+    return;
+  }
+  const last = shadowId(entry);
+  release(entry, shadowLink(entry));
+  setShadowLink(shadowAt(driverShadow(q), last), driverFreeHead(q));
+  setDriverFreeHead(q, head);
+}
+
+/** Asks for a used buffer notification after `ahead` more buffers (§2.7.7); 1: look again, something is used already. */
+export function arm(q: usize, ahead: u32): i32 {
+  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
+  if (driverError(q)) return QUEUE_BROKEN;
+  if (ahead > size(q)) return BAD_ARGUMENT;
+  if (!driverLogReserve(q)) return BUFFER_TOO_SHORT;
+  const area = driverArea(q);
+  const used = driverUsed(q);
+  if (hasEventIdx(q)) {
+    setUsedEvent(area, size(q), (used + ahead) & 0xffff);
+    driverTouched(q, usedEventAt(area, size(q)), 2);
+  } else {
+    setAvailFlags(area, 0);
+    driverTouched(q, area, 2);
+    ahead = 0; // the flag knows no delay
+  }
+  // Barrier D (pairs with publish in device.ts): armed before the second look, §2.7.14.
+  return ((usedIdx(deviceArea(q)) - used) & 0xffff) > ahead ? 1 : 0;
+}
+
+/** Asks for no used buffer notifications. With EVENT_IDX flags stay 0 (§2.7.7.1): a passed used_event is silent. */
+export function disarm(q: usize): i32 {
+  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
+  if (driverError(q)) return QUEUE_BROKEN;
+  if (hasEventIdx(q)) return 0;
+  if (!driverLogReserve(q)) return BUFFER_TOO_SHORT;
+  setAvailFlags(driverArea(q), VIRTQ_AVAIL_F_NO_INTERRUPT);
+  driverTouched(q, driverArea(q), 2);
+  return 0;
+}
+
+/** 1: the device has used something that was not taken yet. */
+export function hasUsed(q: usize): i32 {
+  if (layout(q) != LAYOUT_SPLIT || driverError(q)) return 0;
+  return usedIdx(deviceArea(q)) != driverUsed(q) ? 1 : 0;
+}
+
+function fail(q: usize, code: i32): i32 {
+  setDriverError(q, code);
+  return code;
+}

@@ -1,0 +1,60 @@
+// One submission of the driver: the caller's own mistakes, found before anything is written (§2.7.4, §2.7.5).
+import {
+  BAD_ARGUMENT,
+  CHAIN_BYTES_OVERFLOW,
+  CHAIN_TOO_LONG,
+  INDIRECT_NOT_NEGOTIATED,
+} from "../src/spec/result";
+import { FEATURE_INDIRECT } from "./abi";
+import {
+  segmentGpa,
+  segmentLength,
+  submissionIsIndirect,
+  submissionReadable,
+  submissionSegment,
+  submissionsEnd,
+  submissionWritable,
+} from "./batch";
+import { NOT_IN_GUEST, translate } from "./memory";
+import { core, features, size, tableEntries } from "./queue-state";
+
+let writableBytes: u64 = 0;
+
+/** Device-writable bytes of the submission judged last, 0…2^32-1. */
+@inline export function submissionWritableBytes(): u64 {
+  return writableBytes;
+}
+
+@inline export function submissionEnd(submission: usize): usize {
+  return submissionSegment(submission, submissionReadable(submission) + submissionWritable(submission));
+}
+
+/** Ring descriptors that the submission needs, 1…size, or why it can't be a chain. */
+export function judgeSubmission(q: usize, submission: usize): i32 {
+  const end = submissionsEnd(q);
+  if (submissionSegment(submission, 0) > end) return BAD_ARGUMENT;
+  const readable = submissionReadable(submission);
+  const writable = submissionWritable(submission);
+  const n = size(q);
+  if (readable > n || writable > n || readable + writable > n) return CHAIN_TOO_LONG; // §2.7.5.3.1, §2.8.19: a table counts too
+  const count = readable + writable;
+  if (!count) return BAD_ARGUMENT;
+  if (submissionSegment(submission, count) > end) return BAD_ARGUMENT;
+  const indirect = submissionIsIndirect(submission);
+  if (indirect) {
+    if (!(features(q) & FEATURE_INDIRECT)) return INDIRECT_NOT_NEGOTIATED;
+    if (count > tableEntries(q)) return BAD_ARGUMENT;
+  }
+  let total: u64 = 0;
+  writableBytes = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const segment = submissionSegment(submission, i);
+    const length = segmentLength(segment);
+    total += length;
+    if (i >= readable) writableBytes += length;
+    if (length && translate(core(q), segmentGpa(segment), length, i >= readable) == NOT_IN_GUEST) return BAD_ARGUMENT;
+  }
+  if (total > 0x100000000) return CHAIN_BYTES_OVERFLOW; // §2.7.5.2
+  if (writableBytes > 0xffffffff) return BAD_ARGUMENT; // a used length is a u32
+  return indirect ? 1 : count;
+}
