@@ -36,6 +36,8 @@ export const QUEUE_LOG_ENTRIES = 92;
 export const QUEUE_COPY_BASE = 96;
 export const QUEUE_COPY_BYTES = 100;
 export const QUEUE_COPY_POSITION = 104;
+export const QUEUE_FAULT_VALUE = 112;
+export const QUEUE_FAULT_BOUND = 120;
 
 export const DRIVER_ERROR = 128;
 export const DRIVER_AVAIL = 132;

@@ -72,7 +72,7 @@ function copy(q: usize, chain: usize): u32 {
     const segment = firstSegment(chain) + <usize>i * SEGMENT_RECORD_BYTES;
     const address = segmentAddress(segment);
     const total = segmentRecordLength(segment);
-    for (let done: u32 = 0; done < total; ) {
+    for (let done: u32 = 0; done < total;) {
       const length = min(total - done, bytes - position);
       if (i < readable) copyBytes(base + position, address + done, length);
       else copyBytes(address + done, base + position, length);
@@ -89,8 +89,12 @@ function copy(q: usize, chain: usize): u32 {
   return written;
 }
 
+
 @inline function nextChain(chain: usize): usize {
-  return firstSegment(chain) + <usize>(chainReadableCount(chain) + chainWritableCount(chain)) * SEGMENT_RECORD_BYTES;
+  return (
+    firstSegment(chain) +
+    <usize>(chainReadableCount(chain) + chainWritableCount(chain)) * SEGMENT_RECORD_BYTES
+  );
 }
 
 /** Chains per inner round: one with touched ranges on, so that a full log stops before anything is consumed. */

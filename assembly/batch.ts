@@ -30,7 +30,7 @@ import { batch, deviceRecords, driverRecords, recordBytes } from "./queue-state"
 
 /** Writes used record `i`: the token, and the bytes that the device wrote. */
 @inline export function setUsedRecord(q: usize, i: u32, token: u32, length: u32): void {
-  store<u64>(driverRecords(q) + <usize>i * USED_RECORD_BYTES, <u64>token | (<u64>length << 32));
+  store<u64>(driverRecords(q) + <usize>i * USED_RECORD_BYTES, (<u64>token) | ((<u64>length) << 32));
 }
 
 /** Writes the token that `add` gave to submission `i`. */
@@ -38,49 +38,61 @@ import { batch, deviceRecords, driverRecords, recordBytes } from "./queue-state"
   store<u32>(driverRecords(q) + <usize>batch(q) * USED_RECORD_BYTES + <usize>i * TOKEN_BYTES, token);
 }
 
+
 @inline export function firstSubmission(q: usize): usize {
   return driverRecords(q) + <usize>batch(q) * 16;
 }
+
 
 @inline export function submissionsEnd(q: usize): usize {
   return firstSubmission(q) + recordBytes(q);
 }
 
+
 @inline export function submissionReadable(submission: usize): u32 {
   return load<u32>(submission, 0);
 }
+
 
 @inline export function submissionWritable(submission: usize): u32 {
   return load<u32>(submission, 4);
 }
 
+
 @inline export function submissionIsIndirect(submission: usize): bool {
   return (load<u32>(submission, 8) & SUBMISSION_INDIRECT) != 0;
 }
+
 
 @inline export function submissionSegment(submission: usize, i: u32): usize {
   return submission + SUBMISSION_HEADER_BYTES + <usize>i * SUBMISSION_SEGMENT_BYTES;
 }
 
+
 @inline export function segmentGpa(segment: usize): u64 {
   return load<u64>(segment, 0);
 }
+
 
 @inline export function segmentLength(segment: usize): u32 {
   return load<u32>(segment, 8);
 }
 
+
 @inline export function completionToken(q: usize, i: u32): u32 {
   return load<u32>(deviceRecords(q) + <usize>i * COMPLETION_RECORD_BYTES, 0);
 }
+
 
 @inline export function completionWritten(q: usize, i: u32): u32 {
   return load<u32>(deviceRecords(q) + <usize>i * COMPLETION_RECORD_BYTES, 4);
 }
 
+
 @inline export function firstChain(q: usize): usize {
   return deviceRecords(q) + <usize>batch(q) * COMPLETION_RECORD_BYTES;
 }
+
 
 @inline export function chainsEnd(q: usize): usize {
   return firstChain(q) + recordBytes(q);
@@ -88,43 +100,58 @@ import { batch, deviceRecords, driverRecords, recordBytes } from "./queue-state"
 
 /** Writes segment record at `record` and gives the place of the next one. */
 @inline export function appendSegment(record: usize, linear: u32, length: u32): usize {
-  store<u64>(record, <u64>linear | (<u64>length << 32));
+  store<u64>(record, (<u64>linear) | ((<u64>length) << 32));
   return record + SEGMENT_RECORD_BYTES;
 }
+
 
 @inline export function firstSegment(chain: usize): usize {
   return chain + CHAIN_RECORD_BYTES;
 }
 
+
 @inline export function segmentAddress(record: usize): usize {
   return load<u32>(record, 0);
 }
+
 
 @inline export function segmentRecordLength(record: usize): u32 {
   return load<u32>(record, 4);
 }
 
-@inline export function setChainHeader(chain: usize, token: u32, readable: u32, writable: u32, error: i32): void {
-  store<u64>(chain, <u64>token | (<u64>readable << 32), CHAIN_TOKEN);
-  store<u64>(chain, <u64>writable | (<u64>(<u32>error) << 32), CHAIN_WRITABLE_COUNT);
+
+@inline export function setChainHeader(
+  chain: usize,
+  token: u32,
+  readable: u32,
+  writable: u32,
+  error: i32,
+): void {
+  store<u64>(chain, (<u64>token) | ((<u64>readable) << 32), CHAIN_TOKEN);
+  store<u64>(chain, (<u64>writable) | ((<u64>(<u32>error)) << 32), CHAIN_WRITABLE_COUNT);
 }
+
 
 @inline export function setChainBytes(chain: usize, readable: u64, writable: u64): void {
   store<u64>(chain, readable, CHAIN_READABLE_BYTES);
   store<u64>(chain, writable, CHAIN_WRITABLE_BYTES);
 }
 
+
 @inline export function chainToken(chain: usize): u32 {
   return load<u32>(chain, CHAIN_TOKEN);
 }
+
 
 @inline export function chainReadableCount(chain: usize): u32 {
   return load<u32>(chain, CHAIN_READABLE_COUNT);
 }
 
+
 @inline export function chainWritableCount(chain: usize): u32 {
   return load<u32>(chain, CHAIN_WRITABLE_COUNT);
 }
+
 
 @inline export function chainError(chain: usize): i32 {
   return load<i32>(chain, CHAIN_ERROR);

@@ -2,7 +2,12 @@
 // (§2.7.4, §2.7.5, §2.8.5, §2.8.7). The walk along a ring is its layout's; this file judges each descriptor.
 //
 // What was validated is never read again: a segment goes into the record as a linear address and a length.
-import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE, VIRTQ_DESC_SIZE } from "../src/spec/queue";
+import {
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+  VIRTQ_DESC_SIZE,
+} from "../src/spec/queue";
 import {
   BUFFER_TOO_SHORT,
   CHAIN_BYTES_OVERFLOW,
@@ -19,13 +24,14 @@ import {
 import { OPTION_STRICT_RING, SEGMENT_RECORD_BYTES } from "./abi";
 import { appendSegment, firstSegment } from "./batch";
 import { NOT_IN_GUEST, translate, wrapsAround } from "./memory";
-import { core, features, size, tableLimit } from "./queue-state";
+import { blame, core, features, size, tableLimit } from "./queue-state";
 import { descAddr, descTail, tailFlags, tailLength, tailNext } from "./split/layout";
 
 /** A chain holds at most 2^32 bytes (§2.7.5.2). */
 const CHAIN_BYTES_MAX: u64 = 0x100000000;
 
 // The chain being walked.
+let queue: usize = 0;
 let guest: usize = 0;
 let place: usize = 0;
 let end: usize = 0;
@@ -37,6 +43,7 @@ let writableTotal: u64 = 0;
 
 /** Starts a chain record at `record`, whose segments end before `limit`. */
 @inline export function beginChain(q: usize, record: usize, limit: usize): void {
+  queue = q;
   guest = core(q);
   place = firstSegment(record);
   end = limit;
@@ -52,17 +59,21 @@ let writableTotal: u64 = 0;
   return place;
 }
 
+
 @inline export function chainReadableSegments(): u32 {
   return readableSegments;
 }
+
 
 @inline export function chainWritableSegments(): u32 {
   return writableSegments;
 }
 
+
 @inline export function chainReadableTotal(): u64 {
   return readableTotal;
 }
+
 
 @inline export function chainWritableTotal(): u64 {
   return writableTotal;
@@ -72,12 +83,13 @@ let writableTotal: u64 = 0;
 export function pushDescriptor(address: u64, length: u32, flags: u32): i32 {
   const write = (flags & VIRTQ_DESC_F_WRITE) != 0;
   if (write) sawWritable = true;
-  else if (sawWritable) return DESC_ORDER; // §2.7.4.2: readable elements come first
+  else if (sawWritable) return blame(queue, DESC_ORDER, address, length); // §2.7.4.2: readable elements come first
   if (!length) return 0;
-  if (wrapsAround(address, length)) return DESC_ADDR_OVERFLOW;
+  if (wrapsAround(address, length)) return blame(queue, DESC_ADDR_OVERFLOW, address, length);
   const linear = translate(guest, address, length, write);
-  if (linear == NOT_IN_GUEST) return DESC_OUT_OF_GUEST;
-  if (readableTotal + writableTotal + length > CHAIN_BYTES_MAX) return CHAIN_BYTES_OVERFLOW;
+  if (linear == NOT_IN_GUEST) return blame(queue, DESC_OUT_OF_GUEST, address, length);
+  const total = readableTotal + writableTotal + length;
+  if (total > CHAIN_BYTES_MAX) return blame(queue, CHAIN_BYTES_OVERFLOW, total, CHAIN_BYTES_MAX);
   if (place + SEGMENT_RECORD_BYTES > end) return BUFFER_TOO_SHORT;
   place = appendSegment(place, <u32>linear, length);
   if (write) {
@@ -94,11 +106,11 @@ export function pushDescriptor(address: u64, length: u32, flags: u32): i32 {
 let tableLinear: usize = 0;
 
 function openTable(q: usize, address: u64, length: u32): i32 {
-  if (!length || length % VIRTQ_DESC_SIZE) return INDIRECT_BAD_SIZE;
+  if (!length || length % VIRTQ_DESC_SIZE) return blame(q, INDIRECT_BAD_SIZE, length, VIRTQ_DESC_SIZE);
   const entries = length / VIRTQ_DESC_SIZE;
-  if (entries > tableLimit(q)) return INDIRECT_TOO_LONG;
+  if (entries > tableLimit(q)) return blame(q, INDIRECT_TOO_LONG, entries, tableLimit(q));
   const linear = translate(guest, address, length, false);
-  if (linear == NOT_IN_GUEST) return INDIRECT_OUT_OF_GUEST;
+  if (linear == NOT_IN_GUEST) return blame(q, INDIRECT_OUT_OF_GUEST, address, length);
   tableLinear = <usize>linear;
   return entries;
 }
@@ -117,16 +129,16 @@ export function pushLinkedTable(q: usize, address: u64, length: u32, direct: u32
   let entry: u32 = 0;
   let visited: i32 = 1;
   while (true) {
-    if (strict && direct + <u32>visited > size(q)) return CHAIN_TOO_LONG;
+    if (strict && direct + <u32>visited > size(q)) return blame(q, CHAIN_TOO_LONG, direct + visited, size(q));
     const tail = descTail(table, entry);
     const flags = tailFlags(tail);
-    if (flags & VIRTQ_DESC_F_INDIRECT) return INDIRECT_NESTED; // §2.7.5.3.1
+    if (flags & VIRTQ_DESC_F_INDIRECT) return blame(q, INDIRECT_NESTED, entry, entries); // §2.7.5.3.1
     const code = pushDescriptor(descAddr(table, entry), tailLength(tail), flags);
     if (code < 0) return code;
     if (!(flags & VIRTQ_DESC_F_NEXT)) return 0;
     entry = tailNext(tail);
-    if (entry >= <u32>entries) return DESC_NEXT_RANGE;
-    if (visited == entries) return CHAIN_TOO_LONG; // more steps than entries: a loop
+    if (entry >= <u32>entries) return blame(q, DESC_NEXT_RANGE, entry, entries);
+    if (visited == entries) return blame(q, CHAIN_TOO_LONG, visited + 1, entries); // more steps than entries: a loop
     visited++;
   }
 }

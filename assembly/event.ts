@@ -20,7 +20,14 @@ import { RING_EVENT_FLAGS_DESC, RING_EVENT_FLAGS_DISABLE } from "../src/spec/pac
  * An offset that names no slot, the reserved flags value 3, and 2 without EVENT_IDX come from a broken
  * peer: notify, which is never wrong (§2.8.10 allows spurious notifications).
  */
-export function packedNeedEvent(event: u32, eventIdx: bool, size: u32, slot: u32, wrap: u32, moved: u32): bool {
+export function packedNeedEvent(
+  event: u32,
+  eventIdx: bool,
+  size: u32,
+  slot: u32,
+  wrap: u32,
+  moved: u32,
+): bool {
   const flags = (event >>> 16) & 3;
   if (flags == RING_EVENT_FLAGS_DISABLE) return false;
   if (flags != RING_EVENT_FLAGS_DESC || !eventIdx) return true;

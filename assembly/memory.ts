@@ -16,6 +16,7 @@ import {
 /** What `translate` gives for bytes that are not wholly inside one region. */
 export const NOT_IN_GUEST: u64 = 0xffffffffffffffff;
 
+
 @inline function regionTranslate(region: usize, gpa: u64, length: u64, write: bool): u64 {
   const size = load<u64>(region, REGION_SIZE);
   const offset = gpa - load<u64>(region, REGION_GPA); // wraps to a huge value below the region
@@ -52,15 +53,18 @@ function translateElsewhere(core: usize, gpa: u64, length: u64, write: bool): u6
   return <u32>load<u16>(address);
 }
 
+
 @inline export function store16Ordered(address: usize, value: u32): void {
   if (ASC_FEATURE_THREADS) atomic.store<u16>(address, <u16>value);
   else store<u16>(address, <u16>value);
 }
 
+
 @inline export function load32Ordered(address: usize): u32 {
   if (ASC_FEATURE_THREADS) return atomic.load<u32>(address);
   return load<u32>(address);
 }
+
 
 @inline export function store32Ordered(address: usize, value: u32): void {
   if (ASC_FEATURE_THREADS) atomic.store<u32>(address, value);

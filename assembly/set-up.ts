@@ -16,7 +16,14 @@ import {
   VIRTQ_USED_ALIGN,
   VIRTQ_USED_ENTRY_SIZE,
 } from "../src/spec/split";
-import { LAYOUT_NONE, LAYOUT_PACKED, LAYOUT_SPLIT, OPTION_STRICT_RING, ROLE_DEVICE, ROLE_DRIVER } from "./abi";
+import {
+  LAYOUT_NONE,
+  LAYOUT_PACKED,
+  LAYOUT_SPLIT,
+  OPTION_STRICT_RING,
+  ROLE_DEVICE,
+  ROLE_DRIVER,
+} from "./abi";
 import {
   setDeviceAvail,
   setDeviceAvailWrap,
@@ -105,6 +112,7 @@ function judgeArea(q: usize, gpa: u64, bytes: u32, align: u32, write: bool): i32
   return 0;
 }
 
+
 @inline function overlap(a: usize, aBytes: u32, b: usize, bBytes: u32): bool {
   return <u64>a < <u64>b + bBytes && <u64>b < <u64>a + aBytes;
 }
@@ -138,13 +146,19 @@ export function queueSetUp(
   const serves = (roles(q) & ROLE_DEVICE) != 0;
   measureAreas(kind, n);
 
-  let code = judgeArea(q, <u64>descLow | (<u64>descHigh << 32), descBytes, VIRTQ_DESC_ALIGN, drives || kind == LAYOUT_PACKED);
+  let code = judgeArea(
+    q,
+    (<u64>descLow) | ((<u64>descHigh) << 32),
+    descBytes,
+    VIRTQ_DESC_ALIGN,
+    drives || kind == LAYOUT_PACKED,
+  );
   if (code < 0) return code;
   const descAddress = areaLinear;
-  code = judgeArea(q, <u64>driverLow | (<u64>driverHigh << 32), driverBytes, driverAlign, drives);
+  code = judgeArea(q, (<u64>driverLow) | ((<u64>driverHigh) << 32), driverBytes, driverAlign, drives);
   if (code < 0) return code;
   const driverAddress = areaLinear;
-  code = judgeArea(q, <u64>deviceLow | (<u64>deviceHigh << 32), deviceBytes, deviceAlign, serves);
+  code = judgeArea(q, (<u64>deviceLow) | ((<u64>deviceHigh) << 32), deviceBytes, deviceAlign, serves);
   if (code < 0) return code;
   const deviceAddress = areaLinear;
   if (
@@ -175,7 +189,7 @@ export function queueSetTables(q: usize, low: u32, high: u32, entries: u32): i32
   if (!entries || entries > <u32>VIRTQ_SIZE_MAX) return BAD_ARGUMENT;
   const bytes = <u64>size(q) * entries * VIRTQ_DESC_SIZE;
   if (bytes > 0xffffffff) return BAD_ARGUMENT;
-  const gpa = <u64>low | (<u64>high << 32);
+  const gpa = (<u64>low) | ((<u64>high) << 32);
   const linear = translate(core(q), gpa, bytes, true);
   if (linear == NOT_IN_GUEST) return RING_OUT_OF_GUEST;
   setTables(q, <usize>linear);

@@ -14,29 +14,36 @@ import {
   GENERATION_MAX,
 } from "./abi";
 
+
 @inline export function shadowAt(shadow: usize, slot: u32): usize {
   return shadow + <usize>slot * SHADOW_BYTES;
 }
+
 
 @inline export function shadowLink(entry: usize): u32 {
   return <u32>load<u16>(entry, SHADOW_LINK);
 }
 
+
 @inline export function setShadowLink(entry: usize, link: u32): void {
   store<u16>(entry, <u16>link, SHADOW_LINK);
 }
+
 
 @inline export function shadowGeneration(entry: usize): u32 {
   return <u32>load<u16>(entry, SHADOW_GENERATION);
 }
 
+
 @inline export function shadowCount(entry: usize): u32 {
   return <u32>load<u16>(entry, SHADOW_COUNT);
 }
 
+
 @inline export function shadowId(entry: usize): u32 {
   return <u32>load<u16>(entry, SHADOW_ID);
 }
+
 
 @inline export function shadowWritable(entry: usize): u64 {
   return load<u64>(entry, SHADOW_WRITABLE);
@@ -45,7 +52,7 @@ import {
 /** Marks a slot in flight and gives its generation, from which the token is made. */
 @inline export function occupy(entry: usize, link: u32, count: u32, id: u32, writable: u64): u32 {
   const generation = shadowGeneration(entry);
-  store<u64>(entry, (<u64>(count | (id << 16)) << 32) | <u64>(link | (generation << 16)));
+  store<u64>(entry, ((<u64>(count | (id << 16))) << 32) | (<u64>(link | (generation << 16))));
   store<u64>(entry, writable, SHADOW_WRITABLE);
   return generation;
 }
@@ -57,13 +64,16 @@ import {
   store<u64>(entry, <u64>(link | (next << 16)));
 }
 
+
 @inline export function tokenOf(slot: u32, generation: u32): u32 {
   return slot | (generation << 16);
 }
 
+
 @inline export function tokenSlot(token: u32): u32 {
   return token & 0xffff;
 }
+
 
 @inline export function tokenGeneration(token: u32): u32 {
   return token >>> 16;

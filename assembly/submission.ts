@@ -16,7 +16,7 @@ import {
   submissionWritable,
 } from "./batch";
 import { NOT_IN_GUEST, translate } from "./memory";
-import { core, features, size, tableEntries } from "./queue-state";
+import { blame, core, features, size, tableEntries } from "./queue-state";
 
 let writableBytes: u64 = 0;
 
@@ -24,6 +24,7 @@ let writableBytes: u64 = 0;
 @inline export function submissionWritableBytes(): u64 {
   return writableBytes;
 }
+
 
 @inline export function submissionEnd(submission: usize): usize {
   return submissionSegment(submission, submissionReadable(submission) + submissionWritable(submission));
@@ -36,14 +37,16 @@ export function judgeSubmission(q: usize, submission: usize): i32 {
   const readable = submissionReadable(submission);
   const writable = submissionWritable(submission);
   const n = size(q);
-  if (readable > n || writable > n || readable + writable > n) return CHAIN_TOO_LONG; // §2.7.5.3.1, §2.8.19: a table counts too
+  // §2.7.5.3.1, §2.8.19: a table counts too.
+  if (readable > n || writable > n || readable + writable > n)
+    return blame(q, CHAIN_TOO_LONG, <u64>readable + writable, n);
   const count = readable + writable;
-  if (!count) return BAD_ARGUMENT;
+  if (!count) return blame(q, BAD_ARGUMENT, 0, 1);
   if (submissionSegment(submission, count) > end) return BAD_ARGUMENT;
   const indirect = submissionIsIndirect(submission);
   if (indirect) {
-    if (!(features(q) & FEATURE_INDIRECT)) return INDIRECT_NOT_NEGOTIATED;
-    if (count > tableEntries(q)) return BAD_ARGUMENT;
+    if (!(features(q) & FEATURE_INDIRECT)) return blame(q, INDIRECT_NOT_NEGOTIATED, count, 0);
+    if (count > tableEntries(q)) return blame(q, BAD_ARGUMENT, count, tableEntries(q));
   }
   let total: u64 = 0;
   writableBytes = 0;
@@ -52,9 +55,11 @@ export function judgeSubmission(q: usize, submission: usize): i32 {
     const length = segmentLength(segment);
     total += length;
     if (i >= readable) writableBytes += length;
-    if (length && translate(core(q), segmentGpa(segment), length, i >= readable) == NOT_IN_GUEST) return BAD_ARGUMENT;
+    if (length && translate(core(q), segmentGpa(segment), length, i >= readable) == NOT_IN_GUEST) {
+      return blame(q, BAD_ARGUMENT, segmentGpa(segment), length);
+    }
   }
-  if (total > 0x100000000) return CHAIN_BYTES_OVERFLOW; // §2.7.5.2
-  if (writableBytes > 0xffffffff) return BAD_ARGUMENT; // a used length is a u32
+  if (total > 0x100000000) return blame(q, CHAIN_BYTES_OVERFLOW, total, 0x100000000); // §2.7.5.2
+  if (writableBytes > 0xffffffff) return blame(q, BAD_ARGUMENT, writableBytes, 0xffffffff); // a used length is a u32
   return indirect ? 1 : count;
 }

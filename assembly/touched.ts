@@ -43,9 +43,11 @@ export function deviceLogReserve(q: usize): bool {
   return !isLogged(q) || deviceLogCount(q) + 2 <= logEntries(q);
 }
 
+
 @inline export function driverTouched(q: usize, address: usize, length: u32): void {
   if (isLogged(q)) setDriverLogCount(q, append(driverLog(q), driverLogCount(q), address, length));
 }
+
 
 @inline export function deviceTouched(q: usize, address: usize, length: u32): void {
   if (isLogged(q)) setDeviceLogCount(q, append(deviceLog(q), deviceLogCount(q), address, length));

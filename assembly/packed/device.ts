@@ -1,6 +1,10 @@
 // The device half of a packed virtqueue: takes available chains and uses them (§2.8.6, §2.8.8).
 // The driver is hostile: what is read from the ring is read once, judged, and kept in records and shadow.
-import { RING_EVENT_FLAGS_DESC, RING_EVENT_FLAGS_DISABLE, RING_EVENT_FLAGS_ENABLE } from "../../src/spec/packed";
+import {
+  RING_EVENT_FLAGS_DESC,
+  RING_EVENT_FLAGS_DISABLE,
+  RING_EVENT_FLAGS_ENABLE,
+} from "../../src/spec/packed";
 import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "../../src/spec/queue";
 import {
   BAD_ARGUMENT,
@@ -18,7 +22,14 @@ import {
   STALE_TOKEN,
 } from "../../src/spec/result";
 import { CHAIN_RECORD_BYTES, FEATURE_INDIRECT, LAYOUT_PACKED, OPTION_RECOVER } from "../abi";
-import { chainsEnd, completionToken, completionWritten, firstChain, setChainBytes, setChainHeader } from "../batch";
+import {
+  chainsEnd,
+  completionToken,
+  completionWritten,
+  firstChain,
+  setChainBytes,
+  setChainHeader,
+} from "../batch";
 import {
   beginChain,
   chainEnd,
@@ -62,11 +73,56 @@ import {
   setDeviceUsedWrap,
 } from "../device-state";
 import { packedNeedEvent } from "../event";
-import { batch, desc, deviceArea, deviceShadow, driverArea, features, hasEventIdx, isInOrder, layout, size } from "../queue-state";
-import { occupy, release, shadowAt, shadowCount, shadowGeneration, shadowId, shadowLink, shadowWritable, tokenGeneration, tokenOf, tokenSlot } from "../shadow";
+import {
+  batch,
+  blame,
+  desc,
+  deviceArea,
+  deviceShadow,
+  driverArea,
+  features,
+  hasEventIdx,
+  isInOrder,
+  layout,
+  size,
+} from "../queue-state";
+import {
+  occupy,
+  release,
+  shadowAt,
+  shadowCount,
+  shadowGeneration,
+  shadowId,
+  shadowLink,
+  shadowWritable,
+  tokenGeneration,
+  tokenOf,
+  tokenSlot,
+} from "../shadow";
 import { deviceLogReserve, deviceLogRoom, deviceTouched } from "../touched";
-import { descAddr, descAt, descFlags, descTail, eventSnapshot, setDescFlags, setDescUsed, setEvent, setEventFlags, tailFlags, tailId, tailLength } from "./layout";
-import { advanceSlot, advanceWrap, isAvailable, offWrap, retreatSlot, retreatWrap, usedFlags } from "./position";
+import {
+  descAddr,
+  descAt,
+  descFlags,
+  descTail,
+  eventSnapshot,
+  setDescFlags,
+  setDescUsed,
+  setEvent,
+  setEventFlags,
+  tailFlags,
+  tailId,
+  tailLength,
+} from "./layout";
+import {
+  advanceSlot,
+  advanceWrap,
+  isAvailable,
+  offWrap,
+  retreatSlot,
+  retreatWrap,
+  usedFlags,
+} from "./position";
 
 /** Takes up to `max` available chains into chain records; their number, or what the driver did wrong. */
 export function take(q: usize, max: u32): i32 {
@@ -135,12 +191,12 @@ function walk(q: usize): i32 {
   listCount = 0;
   let count: u32 = 1;
   while (true) {
-    if (count > n) return CHAIN_TOO_LONG; // §2.8.19: never longer than the queue
-    if (count > room) return RING_INDEX_JUMP; // the driver reached slots that are still in flight
+    if (count > n) return blame(q, CHAIN_TOO_LONG, count, n); // §2.8.19: never longer than the queue
+    if (count > room) return blame(q, RING_INDEX_JUMP, count, room); // the driver reached slots that are still in flight
     const desc = descAt(ring, slot);
     const tail = descTail(desc);
     const flags = tailFlags(tail);
-    if (!isAvailable(flags, wrap)) return PACKED_NOT_AVAILABLE; // §2.8.6: later ones are exposed before the head
+    if (!isAvailable(flags, wrap)) return blame(q, PACKED_NOT_AVAILABLE, slot, flags); // §2.8.6: later ones are exposed before the head
     const code = pushListed(q, descAddr(desc), tailLength(tail), flags, count);
     if (code < 0) {
       if (!recover || code == BUFFER_TOO_SHORT) return code;
@@ -160,18 +216,19 @@ function walk(q: usize): i32 {
 /** Judges the `count`-th descriptor of a list. */
 function pushListed(q: usize, address: u64, length: u32, flags: u32, count: u32): i32 {
   if (!(flags & VIRTQ_DESC_F_INDIRECT)) return pushDescriptor(address, length, flags);
-  if (!(features(q) & FEATURE_INDIRECT)) return INDIRECT_NOT_NEGOTIATED; // §2.8.19
-  if (count > 1 || flags & VIRTQ_DESC_F_NEXT) return INDIRECT_WITH_NEXT; // §2.8.19: not within a list
+  if (!(features(q) & FEATURE_INDIRECT)) return blame(q, INDIRECT_NOT_NEGOTIATED, count - 1, flags); // §2.8.19
+  if (count > 1 || flags & VIRTQ_DESC_F_NEXT) return blame(q, INDIRECT_WITH_NEXT, count - 1, flags); // §2.8.19: not within a list
   return pushConsecutiveTable(q, address, length); // WRITE is ignored, §2.8.7
 }
 
 /** Whether `token` names a chain in flight; 0, or the caller's mistake. */
 function judgeToken(q: usize, token: u32): i32 {
   const slot = tokenSlot(token);
-  if (slot >= size(q)) return COMPLETE_UNKNOWN;
+  if (slot >= size(q)) return blame(q, COMPLETE_UNKNOWN, slot, size(q));
   const entry = shadowAt(deviceShadow(q), slot);
-  if (!shadowCount(entry)) return COMPLETE_UNKNOWN;
-  return shadowGeneration(entry) == tokenGeneration(token) ? 0 : STALE_TOKEN;
+  if (!shadowCount(entry)) return blame(q, COMPLETE_UNKNOWN, slot, size(q));
+  if (shadowGeneration(entry) == tokenGeneration(token)) return 0;
+  return blame(q, STALE_TOKEN, tokenGeneration(token), shadowGeneration(entry));
 }
 
 /** Takes a chain out of flight and its slot back into the free list. */
@@ -195,7 +252,7 @@ export function undo(q: usize, token: u32): i32 {
   const slot = tokenSlot(token);
   const entry = shadowAt(deviceShadow(q), slot);
   const last = (deviceTaken(q) - 1) & 0xffff;
-  if (shadowLink(entry) != last) return BAD_ARGUMENT;
+  if (shadowLink(entry) != last) return blame(q, BAD_ARGUMENT, shadowLink(entry), last);
   const count = shadowCount(entry);
   const avail = deviceAvail(q);
   setDeviceTaken(q, last);
@@ -215,10 +272,11 @@ export function complete(q: usize, token: u32, written: u32): i32 {
   const slot = tokenSlot(token);
   const entry = shadowAt(deviceShadow(q), slot);
   const writable = shadowWritable(entry);
-  if (<u64>written > writable) return COMPLETE_LEN_OVERFLOW; // never more than may be written
+  if (<u64>written > writable) return blame(q, COMPLETE_LEN_OVERFLOW, written, writable); // never more than may be written
   const inOrder = isInOrder(q);
   // Under IN_ORDER the oldest chain in flight is next (§2.8.8).
-  if (inOrder && shadowLink(entry) != ((deviceTaken(q) - deviceInFlight(q)) & 0xffff)) return IN_ORDER_VIOLATION;
+  const oldest = (deviceTaken(q) - deviceInFlight(q)) & 0xffff;
+  if (inOrder && shadowLink(entry) != oldest) return blame(q, IN_ORDER_VIOLATION, shadowLink(entry), oldest);
   if (!deviceLogRoom(q, 2)) return BUFFER_TOO_SHORT;
   const id = shadowId(entry);
   const count = shadowCount(entry);

@@ -1,7 +1,16 @@
 // The driver half of a packed virtqueue: supplies buffers and takes them back (§2.8.17, §2.8.18).
 // Trusts nothing that the device wrote: a used descriptor is an ID and a length, the rest is in the shadow.
-import { RING_EVENT_FLAGS_DESC, RING_EVENT_FLAGS_DISABLE, RING_EVENT_FLAGS_ENABLE } from "../../src/spec/packed";
-import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE, VIRTQ_DESC_SIZE } from "../../src/spec/queue";
+import {
+  RING_EVENT_FLAGS_DESC,
+  RING_EVENT_FLAGS_DISABLE,
+  RING_EVENT_FLAGS_ENABLE,
+} from "../../src/spec/packed";
+import {
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+  VIRTQ_DESC_SIZE,
+} from "../../src/spec/queue";
 import {
   BAD_ARGUMENT,
   BUFFER_TOO_SHORT,
@@ -57,6 +66,7 @@ import {
 import { packedNeedEvent } from "../event";
 import {
   batch,
+  blame,
   desc,
   deviceArea,
   driverArea,
@@ -71,10 +81,30 @@ import {
   tables,
   tablesGpa,
 } from "../queue-state";
-import { occupy, release, shadowAt, shadowCount, shadowGeneration, shadowLink, shadowWritable, tokenOf } from "../shadow";
+import {
+  occupy,
+  release,
+  shadowAt,
+  shadowCount,
+  shadowGeneration,
+  shadowLink,
+  shadowWritable,
+  tokenOf,
+} from "../shadow";
 import { judgeSubmission, submissionEnd, submissionWritableBytes } from "../submission";
 import { driverLogReserve, driverLogRoom, driverTouched } from "../touched";
-import { descAt, descFlags, descTail, eventSnapshot, setDescBody, setDescFlags, setEvent, setEventFlags, tailId, tailLength } from "./layout";
+import {
+  descAt,
+  descFlags,
+  descTail,
+  eventSnapshot,
+  setDescBody,
+  setDescFlags,
+  setEvent,
+  setEventFlags,
+  tailId,
+  tailLength,
+} from "./layout";
 import { advanceSlot, advanceWrap, availableFlags, isUsed, offWrap } from "./position";
 
 /** Bytes of a descriptor before its flags. */
@@ -88,7 +118,7 @@ const BODY_BYTES: u32 = 14;
 export function add(q: usize, chains: u32): i32 {
   if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
   if (driverError(q)) return QUEUE_BROKEN;
-  if (chains > batch(q)) return BAD_ARGUMENT;
+  if (chains > batch(q)) return blame(q, BAD_ARGUMENT, chains, batch(q));
   let submission = firstSubmission(q);
   for (let i: u32 = 0; i < chains; i++) {
     const need = judgeSubmission(q, submission);
@@ -270,11 +300,12 @@ function takeInOrder(q: usize, limit: u32): i32 {
 
 /** Whether a used descriptor may be believed: 0, or the breach (§2.8.4). */
 function judgeUsed(q: usize, id: u32, length: u32): i32 {
-  if (id >= size(q)) return USED_ID_RANGE;
+  if (id >= size(q)) return blame(q, USED_ID_RANGE, id, size(q));
   const entry = shadowAt(driverShadow(q), id);
-  if (!shadowCount(entry)) return USED_ID_NOT_INFLIGHT;
-  if (<u64>length > shadowWritable(entry) && !(features(q) & OPTION_CLAMP_USED_LENGTH)) return USED_LEN_OVERFLOW;
-  return 0;
+  if (!shadowCount(entry)) return blame(q, USED_ID_NOT_INFLIGHT, id, size(q));
+  const writable = shadowWritable(entry);
+  if (<u64>length <= writable || features(q) & OPTION_CLAMP_USED_LENGTH) return 0;
+  return blame(q, USED_LEN_OVERFLOW, length, writable);
 }
 
 /** Frees an ID and its slots. With IN_ORDER the IDs come round by themselves. */
@@ -298,13 +329,17 @@ export function arm(q: usize, ahead: u32): i32 {
   if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
   if (driverError(q)) return QUEUE_BROKEN;
   const n = size(q);
-  if (ahead > n) return BAD_ARGUMENT;
+  if (ahead > n) return blame(q, BAD_ARGUMENT, ahead, n);
   if (!driverLogReserve(q)) return BUFFER_TOO_SHORT;
   const slot = driverUsed(q);
   const wrap = driverUsedWrap(q);
   const area = driverArea(q);
   if (hasEventIdx(q)) {
-    setEvent(area, offWrap(advanceSlot(slot, ahead, n), advanceWrap(slot, wrap, ahead, n)), RING_EVENT_FLAGS_DESC);
+    setEvent(
+      area,
+      offWrap(advanceSlot(slot, ahead, n), advanceWrap(slot, wrap, ahead, n)),
+      RING_EVENT_FLAGS_DESC,
+    );
     driverTouched(q, area, 4);
   } else {
     setEventFlags(area, RING_EVENT_FLAGS_ENABLE);

@@ -14,9 +14,11 @@ import {
 } from "../../src/spec/packed";
 import { load16Ordered, load32Ordered, store16Ordered, store32Ordered } from "../memory";
 
+
 @inline export function descAt(ring: usize, slot: u32): usize {
   return ring + <usize>slot * VIRTQ_DESC_SIZE;
 }
+
 
 @inline export function descAddr(desc: usize): u64 {
   return load<u64>(desc, PACKED_DESC_ADDR);
@@ -27,21 +29,26 @@ import { load16Ordered, load32Ordered, store16Ordered, store32Ordered } from "..
   return load<u64>(desc, PACKED_DESC_LEN);
 }
 
+
 @inline export function tailLength(tail: u64): u32 {
   return <u32>tail;
 }
 
+
 @inline export function tailId(tail: u64): u32 {
-  return <u32>(tail >>> 32) & 0xffff;
+  return (<u32>(tail >>> 32)) & 0xffff;
 }
+
 
 @inline export function tailFlags(tail: u64): u32 {
   return <u32>(tail >>> 48);
 }
 
+
 @inline export function descFlags(desc: usize): u32 {
   return load16Ordered(desc + PACKED_DESC_FLAGS);
 }
+
 
 @inline export function setDescFlags(desc: usize, flags: u32): void {
   store16Ordered(desc + PACKED_DESC_FLAGS, flags);
@@ -68,6 +75,7 @@ import { load16Ordered, load32Ordered, store16Ordered, store32Ordered } from "..
 @inline export function setEvent(area: usize, offWrap: u32, flags: u32): void {
   store32Ordered(area, offWrap | (flags << 16));
 }
+
 
 @inline export function setEventFlags(area: usize, flags: u32): void {
   store16Ordered(area + PACKED_EVENT_FLAGS, flags);

@@ -12,9 +12,11 @@ import { VIRTQ_DESC_F_AVAIL, VIRTQ_DESC_F_USED } from "../../src/spec/packed";
   return slot + count >= size ? wrap ^ 1 : wrap;
 }
 
+
 @inline export function retreatSlot(slot: u32, count: u32, size: u32): u32 {
   return slot >= count ? slot - count : slot + size - count;
 }
+
 
 @inline export function retreatWrap(slot: u32, wrap: u32, count: u32): u32 {
   return slot >= count ? wrap : wrap ^ 1;
@@ -30,9 +32,11 @@ import { VIRTQ_DESC_F_AVAIL, VIRTQ_DESC_F_USED } from "../../src/spec/packed";
   return wrap ? VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED : 0;
 }
 
+
 @inline export function isAvailable(flags: u32, wrap: u32): bool {
   return (flags & (VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED)) == availableFlags(wrap);
 }
+
 
 @inline export function isUsed(flags: u32, wrap: u32): bool {
   return (flags & (VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED)) == usedFlags(wrap);

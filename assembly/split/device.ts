@@ -18,9 +18,27 @@ import {
   RING_INDEX_JUMP,
   STALE_TOKEN,
 } from "../../src/spec/result";
-import { VIRTQ_AVAIL_F_NO_INTERRUPT, VIRTQ_USED_ENTRY_SIZE, VIRTQ_USED_F_NO_NOTIFY, VIRTQ_USED_IDX } from "../../src/spec/split";
-import { CHAIN_RECORD_BYTES, FEATURE_INDIRECT, FEATURE_NOTIFY_ON_EMPTY, LAYOUT_SPLIT, OPTION_RECOVER } from "../abi";
-import { chainsEnd, completionToken, completionWritten, firstChain, setChainBytes, setChainHeader } from "../batch";
+import {
+  VIRTQ_AVAIL_F_NO_INTERRUPT,
+  VIRTQ_USED_ENTRY_SIZE,
+  VIRTQ_USED_F_NO_NOTIFY,
+  VIRTQ_USED_IDX,
+} from "../../src/spec/split";
+import {
+  CHAIN_RECORD_BYTES,
+  FEATURE_INDIRECT,
+  FEATURE_NOTIFY_ON_EMPTY,
+  LAYOUT_SPLIT,
+  OPTION_RECOVER,
+} from "../abi";
+import {
+  chainsEnd,
+  completionToken,
+  completionWritten,
+  firstChain,
+  setChainBytes,
+  setChainHeader,
+} from "../batch";
 import {
   beginChain,
   chainEnd,
@@ -50,8 +68,32 @@ import {
   setDeviceUsed,
 } from "../device-state";
 import { needEvent } from "../event";
-import { batch, desc, deviceArea, deviceShadow, driverArea, features, hasEventIdx, isInOrder, layout, size } from "../queue-state";
-import { occupy, release, shadowAt, shadowCount, shadowGeneration, shadowId, shadowLink, shadowWritable, tokenGeneration, tokenOf, tokenSlot } from "../shadow";
+import {
+  batch,
+  blame,
+  desc,
+  deviceArea,
+  deviceShadow,
+  driverArea,
+  features,
+  hasEventIdx,
+  isInOrder,
+  layout,
+  size,
+} from "../queue-state";
+import {
+  occupy,
+  release,
+  shadowAt,
+  shadowCount,
+  shadowGeneration,
+  shadowId,
+  shadowLink,
+  shadowWritable,
+  tokenGeneration,
+  tokenOf,
+  tokenSlot,
+} from "../shadow";
 import { deviceLogReserve, deviceLogRoom, deviceTouched } from "../touched";
 import {
   availEntry,
@@ -82,7 +124,8 @@ export function take(q: usize, max: u32): i32 {
   const published = deviceUsed(q) - devicePending(q);
   const newly = (idx - next) & 0xffff;
   // The driver may be at most one queue size ahead of what was used (§2.7.6), and never goes back.
-  if (newly + ((next - published) & 0xffff) > n) return fail(q, RING_INDEX_JUMP);
+  if (newly + ((next - published) & 0xffff) > n)
+    return fail(q, blame(q, RING_INDEX_JUMP, idx, published & 0xffff));
   const limit = min(min(max, batch(q)), newly);
   const end = chainsEnd(q);
   let record = firstChain(q);
@@ -105,9 +148,9 @@ export function take(q: usize, max: u32): i32 {
 
 /** Walks the chain at `head` into `record` and marks it in flight; 0, or why not. `idx` is its available index. */
 function takeChain(q: usize, head: u32, idx: u32, record: usize, end: usize): i32 {
-  if (head >= size(q)) return DESC_INDEX_RANGE;
+  if (head >= size(q)) return blame(q, DESC_INDEX_RANGE, head, size(q));
   const entry = shadowAt(deviceShadow(q), head);
-  if (shadowCount(entry)) return HEAD_IN_FLIGHT; // §2.7.13.1: it is not free
+  if (shadowCount(entry)) return blame(q, HEAD_IN_FLIGHT, head, deviceInFlight(q)); // §2.7.13.1: it is not free
   if (record + CHAIN_RECORD_BYTES > end) return BUFFER_TOO_SHORT;
   beginChain(q, record, end);
   const code = walk(q, head);
@@ -132,16 +175,16 @@ function walk(q: usize, head: u32): i32 {
     const tail = descTail(table, slot);
     const flags = tailFlags(tail);
     if (flags & VIRTQ_DESC_F_INDIRECT) {
-      if (!(features(q) & FEATURE_INDIRECT)) return INDIRECT_NOT_NEGOTIATED; // §2.7.5.3.1
-      if (flags & VIRTQ_DESC_F_NEXT) return INDIRECT_WITH_NEXT; // §2.7.5.3.1
+      if (!(features(q) & FEATURE_INDIRECT)) return blame(q, INDIRECT_NOT_NEGOTIATED, slot, flags); // §2.7.5.3.1
+      if (flags & VIRTQ_DESC_F_NEXT) return blame(q, INDIRECT_WITH_NEXT, slot, flags); // §2.7.5.3.1
       return pushLinkedTable(q, descAddr(table, slot), tailLength(tail), visited - 1); // WRITE is ignored, §2.7.5.3.2
     }
     const code = pushDescriptor(descAddr(table, slot), tailLength(tail), flags);
     if (code < 0) return code;
     if (!(flags & VIRTQ_DESC_F_NEXT)) return 0;
     slot = tailNext(tail);
-    if (slot >= n) return DESC_NEXT_RANGE;
-    if (visited == n) return CHAIN_TOO_LONG; // more steps than descriptors: a loop
+    if (slot >= n) return blame(q, DESC_NEXT_RANGE, slot, n);
+    if (visited == n) return blame(q, CHAIN_TOO_LONG, n + 1, n); // more steps than descriptors: a loop
     visited++;
   }
 }
@@ -149,10 +192,11 @@ function walk(q: usize, head: u32): i32 {
 /** Whether `token` names a chain in flight; 0, or the caller's mistake. */
 function judgeToken(q: usize, token: u32): i32 {
   const slot = tokenSlot(token);
-  if (slot >= size(q)) return COMPLETE_UNKNOWN;
+  if (slot >= size(q)) return blame(q, COMPLETE_UNKNOWN, slot, size(q));
   const entry = shadowAt(deviceShadow(q), slot);
-  if (!shadowCount(entry)) return COMPLETE_UNKNOWN;
-  return shadowGeneration(entry) == tokenGeneration(token) ? 0 : STALE_TOKEN;
+  if (!shadowCount(entry)) return blame(q, COMPLETE_UNKNOWN, slot, size(q));
+  if (shadowGeneration(entry) == tokenGeneration(token)) return 0;
+  return blame(q, STALE_TOKEN, tokenGeneration(token), shadowGeneration(entry));
 }
 
 /** Gives back the chain taken last, as if it had not been taken. */
@@ -163,7 +207,7 @@ export function undo(q: usize, token: u32): i32 {
   if (code < 0) return code;
   const entry = shadowAt(deviceShadow(q), tokenSlot(token));
   const last = (deviceAvail(q) - 1) & 0xffff;
-  if (shadowLink(entry) != last) return BAD_ARGUMENT;
+  if (shadowLink(entry) != last) return blame(q, BAD_ARGUMENT, shadowLink(entry), last);
   release(entry, 0);
   setDeviceAvail(q, last);
   setDeviceInFlight(q, deviceInFlight(q) - 1);
@@ -178,10 +222,11 @@ export function complete(q: usize, token: u32, written: u32): i32 {
   if (code < 0) return code;
   const entry = shadowAt(deviceShadow(q), tokenSlot(token));
   const writable = shadowWritable(entry);
-  if (<u64>written > writable) return COMPLETE_LEN_OVERFLOW; // never more than may be written
+  if (<u64>written > writable) return blame(q, COMPLETE_LEN_OVERFLOW, written, writable); // never more than may be written
   const inOrder = isInOrder(q);
   // Under IN_ORDER the oldest chain in flight is next (§2.7.9).
-  if (inOrder && shadowLink(entry) != ((deviceAvail(q) - deviceInFlight(q)) & 0xffff)) return IN_ORDER_VIOLATION;
+  const oldest = (deviceAvail(q) - deviceInFlight(q)) & 0xffff;
+  if (inOrder && shadowLink(entry) != oldest) return blame(q, IN_ORDER_VIOLATION, shadowLink(entry), oldest);
   if (!deviceLogRoom(q, 2)) return BUFFER_TOO_SHORT;
   const head = shadowId(entry);
   release(entry, 0);

@@ -1,6 +1,11 @@
 // The driver half of a split virtqueue: supplies buffers and takes them back (§2.7.13, §2.7.14).
 // Trusts nothing that the device wrote: chains are freed from the shadow, never from the table in guest memory.
-import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE, VIRTQ_DESC_SIZE } from "../../src/spec/queue";
+import {
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+  VIRTQ_DESC_SIZE,
+} from "../../src/spec/queue";
 import {
   BAD_ARGUMENT,
   BUFFER_TOO_SHORT,
@@ -51,6 +56,7 @@ import {
 import { needEvent } from "../event";
 import {
   batch,
+  blame,
   desc,
   deviceArea,
   driverArea,
@@ -65,7 +71,18 @@ import {
   tablesGpa,
   tableEntries,
 } from "../queue-state";
-import { occupy, release, setShadowLink, shadowAt, shadowCount, shadowGeneration, shadowId, shadowLink, shadowWritable, tokenOf } from "../shadow";
+import {
+  occupy,
+  release,
+  setShadowLink,
+  shadowAt,
+  shadowCount,
+  shadowGeneration,
+  shadowId,
+  shadowLink,
+  shadowWritable,
+  tokenOf,
+} from "../shadow";
 import { judgeSubmission, submissionEnd, submissionWritableBytes } from "../submission";
 import { driverLogReserve, driverLogRoom, driverTouched } from "../touched";
 import {
@@ -91,7 +108,7 @@ import {
 export function add(q: usize, chains: u32): i32 {
   if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
   if (driverError(q)) return QUEUE_BROKEN;
-  if (chains > batch(q)) return BAD_ARGUMENT;
+  if (chains > batch(q)) return blame(q, BAD_ARGUMENT, chains, batch(q));
   let submission = firstSubmission(q);
   for (let i: u32 = 0; i < chains; i++) {
     const need = judgeSubmission(q, submission);
@@ -205,7 +222,7 @@ export function takeUsed(q: usize, max: u32): i32 {
   const idx = usedIdx(deviceArea(q));
   const used = driverUsed(q);
   const newly = (idx - used) & 0xffff;
-  if (newly > driverInFlight(q)) return fail(q, USED_INDEX_JUMP);
+  if (newly > driverInFlight(q)) return fail(q, blame(q, USED_INDEX_JUMP, newly, driverInFlight(q)));
   const limit = min(min(max, batch(q)), newly);
   return isInOrder(q) ? takeInOrder(q, limit, newly) : takeAnyOrder(q, limit);
 }
@@ -267,11 +284,13 @@ function takeInOrder(q: usize, limit: u32, newly: u32): i32 {
 
 /** Whether a used element may be believed: 0, or the breach (§2.7.8). */
 function judgeUsed(q: usize, id: u32, length: u32): i32 {
-  if (id >= size(q)) return USED_ID_RANGE;
+  if (id >= size(q)) return blame(q, USED_ID_RANGE, id, size(q));
   const entry = shadowAt(driverShadow(q), id);
-  if (!shadowCount(entry)) return isMiddle(q, id) ? USED_ID_NOT_HEAD : USED_ID_NOT_INFLIGHT;
-  if (<u64>length > shadowWritable(entry) && !(features(q) & OPTION_CLAMP_USED_LENGTH)) return USED_LEN_OVERFLOW;
-  return 0;
+  if (!shadowCount(entry))
+    return blame(q, isMiddle(q, id) ? USED_ID_NOT_HEAD : USED_ID_NOT_INFLIGHT, id, size(q));
+  const writable = shadowWritable(entry);
+  if (<u64>length <= writable || features(q) & OPTION_CLAMP_USED_LENGTH) return 0;
+  return blame(q, USED_LEN_OVERFLOW, length, writable);
 }
 
 function judgeInOrder(q: usize, id: u32, length: u32, newly: u32): i32 {
@@ -279,7 +298,7 @@ function judgeInOrder(q: usize, id: u32, length: u32, newly: u32): i32 {
   if (code < 0) return code;
   // Under IN_ORDER the link of a chain in flight is its available index, so the batch length is a distance.
   const batchLength = ((shadowLink(shadowAt(driverShadow(q), id)) - driverUsed(q)) & 0xffff) + 1;
-  return batchLength > newly ? USED_INDEX_JUMP : 0;
+  return batchLength > newly ? blame(q, USED_INDEX_JUMP, newly, batchLength) : 0;
 }
 
 /** Whether `slot` lies inside a chain in flight. Slow: only an error asks. */
@@ -315,7 +334,7 @@ function free(q: usize, head: u32, entry: usize): void {
 export function arm(q: usize, ahead: u32): i32 {
   if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
   if (driverError(q)) return QUEUE_BROKEN;
-  if (ahead > size(q)) return BAD_ARGUMENT;
+  if (ahead > size(q)) return blame(q, BAD_ARGUMENT, ahead, size(q));
   if (!driverLogReserve(q)) return BUFFER_TOO_SHORT;
   const area = driverArea(q);
   const used = driverUsed(q);
