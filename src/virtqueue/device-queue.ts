@@ -1,0 +1,311 @@
+/**
+ * The device half of one virtqueue: takes chains, hands them to a model, uses them in any order (§2.7.6 to §2.7.10;
+ * §2.8.6 to §2.8.10). With IN_ORDER a completion is held back until its turn. Batched calls allocate nothing.
+ */
+import * as abi from "../../assembly/abi";
+import type { Core } from "../core/core";
+import { type DeviceVerbs, deviceVerbs } from "../core/exports";
+import { VirtioError } from "../errors";
+import { IN_ORDER_VIOLATION, QUEUE_BROKEN } from "../spec/result";
+import { Chain } from "./chain";
+import { type QueueImage, restoreHalf, saveHalf } from "./queue-image";
+import { countOf, type QueueOptions, RingHalf, type TouchedRange } from "./ring-half";
+import { startDevice } from "./start";
+
+/** What a device queue takes besides the common options. */
+export interface DeviceQueueOptions extends QueueOptions {
+  /** Bound a chain by the queue size, table entries included; default false: tables up to max(size, 1024) entries. */
+  readonly strictRing?: boolean;
+  /** Give a bad chain back with length 0 where it has a head, instead of breaking the queue; default false. */
+  readonly recover?: boolean;
+}
+
+/** The devices that live inside WASM. */
+export type Backend = "sink" | "echo" | "copy";
+
+const BACKENDS: Readonly<Record<Backend, number>> = {
+  sink: abi.BACKEND_SINK,
+  echo: abi.BACKEND_ECHO,
+  copy: abi.BACKEND_COPY,
+};
+
+/** The device half of a virtqueue. */
+export class DeviceQueue extends RingHalf {
+  readonly #verbs: DeviceVerbs;
+  readonly #chainsAt: number;
+  /** Word index of each chain record of the last take. */
+  readonly #records: Uint32Array;
+  readonly #view: Chain;
+  readonly #payload: TouchedRange[] | undefined;
+  /** IN_ORDER: tokens in the order of taking, a ring of `size`, and completions that wait for their turn. */
+  readonly #order: Uint32Array;
+  #orderFirst = 0;
+  #orderCount = 0;
+  readonly #held = new Map<number, number>();
+
+  /** @throws VirtioError BAD_ARGUMENT, QUEUE_SIZE_INVALID, RING_ALIGN, RING_ADDR_OVERFLOW, RING_OUT_OF_GUEST, RING_OVERLAP */
+  constructor(core: Core, options: DeviceQueueOptions) {
+    const bits =
+      (options.strictRing ? abi.OPTION_STRICT_RING : 0) | (options.recover ? abi.OPTION_RECOVER : 0);
+    super(core, options, abi.ROLE_DEVICE, bits);
+    this.#verbs = deviceVerbs(core.exports, this.ring.layout);
+    this.#chainsAt = this.q + this.state.deviceRecords + this.batch * abi.COMPLETION_RECORD_BYTES;
+    this.#records = new Uint32Array(this.batch);
+    this.#order = new Uint32Array(this.ring.inOrder ? this.size : 0);
+    this.#payload = options.touched ? [] : undefined;
+    const payload = this.#payload;
+    const observe = payload
+      ? (linear: number, length: number) => void payload.push({ address: core.guestAddress(linear), length })
+      : undefined;
+    this.#view = new Chain(core, observe);
+  }
+
+  /** Chains taken and not yet used; those whose completion is held back included. */
+  get inFlight(): number {
+    return this.word(abi.DEVICE_IN_FLIGHT);
+  }
+
+  /**
+   * Takes available chains; read them through {@link chain}.
+   *
+   * @param max 0…batch, default batch
+   * @returns how many; 0 also when the queue is broken ({@link error})
+   */
+  take(max: number = this.batch): number {
+    this.assertAlive();
+    for (;;) {
+      const taken = this.#takeRecords(countOf(max));
+      if (!taken) return 0;
+      const good = this.#indexRecords(taken);
+      if (good) return good;
+    }
+  }
+
+  #takeRecords(max: number): number {
+    try {
+      return this.#result(this.#verbs.take(this.q, max));
+    } catch (cause) {
+      throw this.#trap(cause);
+    }
+  }
+
+  /** Notes where each record is; recovered chains are given back at once and not counted. */
+  #indexRecords(taken: number): number {
+    const words = this.core.words();
+    let at = this.#chainsAt >>> 2;
+    let good = 0;
+    for (let i = 0; i < taken; i++) {
+      const segments = (words[at + 1] ?? 0) + (words[at + 2] ?? 0);
+      const token = words[at] ?? 0;
+      if (this.ring.inOrder) this.#order[(this.#orderFirst + this.#orderCount++) % this.size] = token;
+      const code = words[at + 3] ?? 0;
+      if (code) {
+        this.complete(token, 0);
+        this.reported(code | 0);
+      } else {
+        this.#records[good++] = at;
+      }
+      at += (abi.CHAIN_RECORD_BYTES + segments * abi.SEGMENT_RECORD_BYTES) >>> 2;
+    }
+    return good;
+  }
+
+  /** The i-th chain of the last {@link take}: a view that the next call moves; `keep()` what must last. */
+  chain(i: number): Chain {
+    return this.#view.moveTo(this.#records[i] ?? 0);
+  }
+
+  /** The chains there are now, one by one; a convenience that allocates. */
+  *chains(): IterableIterator<Chain> {
+    for (let n = this.take(); n > 0; n = this.take()) {
+      const batch = Array.from({ length: n }, (_, i) => this.chain(i).keep());
+      yield* batch;
+    }
+  }
+
+  /**
+   * Uses one chain; the driver sees it after {@link publish}. Any order; ignored once the queue is broken.
+   *
+   * @param token as {@link Chain.token} gave it
+   * @param written bytes written from the first writable one on, 0…writable bytes
+   * @throws VirtioError COMPLETE_UNKNOWN, STALE_TOKEN, COMPLETE_LEN_OVERFLOW, BUFFER_TOO_SHORT, BAD_ARGUMENT
+   */
+  complete(token: number, written: number): void {
+    this.assertAlive();
+    if (!Number.isInteger(written) || written < 0 || written > 0xffffffff) {
+      throw new VirtioError("BAD_ARGUMENT", `${written} bytes written is not in 0…4294967295`);
+    }
+    if (!Number.isInteger(token) || token < 1 || token > 0x7fffffff || this.#held.has(token)) {
+      throw new VirtioError("COMPLETE_UNKNOWN", `queue ${this.index}: token ${token} is not in flight`, {
+        queue: this.index,
+      });
+    }
+    const code = this.#verbs.complete(this.q, token, written);
+    if (code === IN_ORDER_VIOLATION) this.#held.set(token, written);
+    else if (code === QUEUE_BROKEN) return;
+    else if (code < 0) throw this.mistake(code);
+    else if (this.ring.inOrder) this.#releaseHeld();
+  }
+
+  /** After the oldest chain has been used: those behind it whose completion waited. */
+  #releaseHeld(): void {
+    this.#orderFirst = (this.#orderFirst + 1) % this.size;
+    this.#orderCount--;
+    while (this.#held.size && this.#orderCount) {
+      const token = this.#order[this.#orderFirst] ?? 0;
+      const written = this.#held.get(token);
+      if (written === undefined) return;
+      this.#held.delete(token);
+      const code = this.#verbs.complete(this.q, token, written);
+      if (code < 0) throw this.mistake(code);
+      this.#orderFirst = (this.#orderFirst + 1) % this.size;
+      this.#orderCount--;
+    }
+  }
+
+  /**
+   * Gives back the chain taken last, as if it had not been taken; repeat in reverse order for more.
+   *
+   * @throws VirtioError COMPLETE_UNKNOWN, STALE_TOKEN, BAD_ARGUMENT for another chain than the last
+   */
+  undo(token: number): void {
+    this.assertAlive();
+    if (this.#held.has(token)) throw new VirtioError("BAD_ARGUMENT", `token ${token} has been completed`);
+    const code = this.#verbs.undo(this.q, token);
+    if (code === QUEUE_BROKEN) return;
+    if (code < 0) throw this.mistake(code);
+    if (this.ring.inOrder) this.#orderCount--;
+  }
+
+  /** Shows what was used to the driver. True: send it a used buffer notification. */
+  publish(): boolean {
+    this.assertAlive();
+    try {
+      return this.#result(this.#verbs.publish(this.q)) === 1;
+    } catch (cause) {
+      throw this.#trap(cause);
+    }
+  }
+
+  /** Asks for an available buffer notification with the next chain. True: one is there already, look again. */
+  arm(): boolean {
+    this.assertAlive();
+    return this.#result(this.#verbs.arm(this.q)) === 1;
+  }
+
+  /** Asks for no available buffer notifications; the driver may send some all the same. */
+  disarm(): void {
+    this.assertAlive();
+    this.#result(this.#verbs.disarm(this.q));
+  }
+
+  /** True when something available was not taken yet. */
+  hasAvailable(): boolean {
+    this.assertAlive();
+    return this.#verbs.hasAvailable(this.q) === 1;
+  }
+
+  /**
+   * Lets a device inside WASM take, serve and complete chains; {@link publish} shows them.
+   *
+   * @param backend `sink` reads and writes nothing; `echo` copies readable bytes into writable ones; `copy` moves
+   *   payload between the chains and the buffer of {@link setCopyBuffer}
+   * @param budget most chains, 0…2^32-1
+   * @returns how many were served
+   */
+  run(backend: Backend, budget: number): number {
+    this.assertAlive();
+    try {
+      return this.#result(this.#verbs.run(this.q, BACKENDS[backend], countOf(budget)));
+    } catch (cause) {
+      throw this.#trap(cause);
+    }
+  }
+
+  /** The buffer of the `copy` device: linear address and bytes, not in guest RAM. */
+  setCopyBuffer(base: number, bytes: number): void {
+    this.assertAlive();
+    const end = this.core.memory.buffer.byteLength;
+    if (
+      !Number.isSafeInteger(base) ||
+      !Number.isSafeInteger(bytes) ||
+      base < 0 ||
+      bytes < 0 ||
+      base + bytes > end
+    ) {
+      throw new VirtioError(
+        "BAD_ARGUMENT",
+        `copy buffer [${base}, ${base + bytes}) is not in the memory's ${end} bytes`,
+      );
+    }
+    this.setWord(abi.QUEUE_COPY_BASE, base);
+    this.setWord(abi.QUEUE_COPY_BYTES, bytes);
+    this.setWord(abi.QUEUE_COPY_POSITION, 0);
+  }
+
+  /** The guest ranges written since the last call: payload first, then the ring, its index or head flags last. */
+  override touched(): TouchedRange[] {
+    return [...(this.#payload?.splice(0) ?? []), ...super.touched()];
+  }
+
+  /** Puts an idle queue anywhere: see {@link RingHalf.vringBase}. @throws VirtioError BAD_ARGUMENT */
+  startAt(base: number): void {
+    this.assertAlive();
+    if (this.inFlight)
+      throw new VirtioError("BAD_ARGUMENT", `${this.inFlight} chains are in flight, 0 must be`);
+    startDevice(this, this.core, base);
+  }
+
+  /** The queue as plain data, to be continued elsewhere on the same guest memory. Publish first. */
+  save(): QueueImage {
+    this.assertAlive();
+    return saveHalf(this, this.core, [...this.#held]);
+  }
+
+  /**
+   * A queue that goes on where {@link save} left it.
+   *
+   * @throws VirtioError SNAPSHOT_INVALID for an image that is damaged, of another queue, or contradicts itself
+   */
+  static restore(core: Core, options: DeviceQueueOptions, image: QueueImage): DeviceQueue {
+    const queue = restoreHalf(image, options, () => new DeviceQueue(core, options), core);
+    queue.#rebuildOrder(image);
+    return queue;
+  }
+
+  #rebuildOrder(image: QueueImage): void {
+    if (!this.ring.inOrder) return;
+    image.inFlight.forEach((token, i) => {
+      this.#order[i] = token;
+    });
+    this.#orderFirst = 0;
+    this.#orderCount = image.inFlight.length;
+    for (const [token, written] of image.held) this.#held.set(token, written);
+  }
+
+  /** As after a queue reset (§2.6.1): indices and wrap counters restart, tokens in flight are stale. */
+  reset(): void {
+    this.assertAlive();
+    this.core.exports.deviceReset(this.q);
+    this.#orderFirst = 0;
+    this.#orderCount = 0;
+    this.#held.clear();
+    this.healed();
+  }
+
+  /** What a verb threw: a caller's mistake as it is, a trap as INTERNAL, which breaks this queue alone. */
+  #trap(cause: unknown): unknown {
+    if (cause instanceof VirtioError) return cause;
+    this.setWord(abi.DEVICE_ERROR, QUEUE_BROKEN);
+    return this.trapped(cause);
+  }
+
+  /** A count or a flag; a breach of the driver is kept and reported, the caller's own mistake thrown. */
+  #result(code: number): number {
+    if (code >= 0) return code;
+    if (code === QUEUE_BROKEN) return 0;
+    if (this.word(abi.DEVICE_ERROR) === 0) throw this.mistake(code);
+    this.broke(code);
+    return 0;
+  }
+}
