@@ -81,7 +81,7 @@ export class FeatureSet {
 
   /** The set with one word replaced, not ORed; words beyond the fourth change nothing. */
   withWord(index: number, value: number): FeatureSet {
-    return this.#map((word, i) => (i === index ? value : word));
+    return this.map((word, i) => (i === index ? value : word));
   }
 
   with(...features: Feature[]): FeatureSet {
@@ -93,15 +93,15 @@ export class FeatureSet {
   }
 
   intersect(other: FeatureSet): FeatureSet {
-    return this.#map((word, i) => word & other.word(i));
+    return this.map((word, i) => word & other.word(i));
   }
 
   union(other: FeatureSet): FeatureSet {
-    return this.#map((word, i) => word | other.word(i));
+    return this.map((word, i) => word | other.word(i));
   }
 
   minus(other: FeatureSet): FeatureSet {
-    return this.#map((word, i) => word & ~other.word(i));
+    return this.map((word, i) => word & ~other.word(i));
   }
 
   equals(other: FeatureSet): boolean {
@@ -139,7 +139,7 @@ export class FeatureSet {
     return this.names();
   }
 
-  #map(change: (word: number, index: number) => number): FeatureSet {
+  private map(change: (word: number, index: number) => number): FeatureSet {
     const [a, b, c, d] = this.words;
     return new FeatureSet([change(a, 0) >>> 0, change(b, 1) >>> 0, change(c, 2) >>> 0, change(d, 3) >>> 0]);
   }

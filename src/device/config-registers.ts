@@ -1,0 +1,74 @@
+/**
+ * The configuration space as the transports reach it (§2.5.2): every access leaves an event, a breach a violation.
+ */
+import { VirtioError } from "../errors";
+import { hex } from "../negotiation/control-event";
+import type { ConfigSpace } from "./config-space";
+import type { DeviceFeatures } from "./device-features";
+import type { DeviceReporter } from "./device-state";
+import type { DeviceModel } from "./model";
+
+/** Reads and writes of one device's configuration. */
+export class ConfigRegisters {
+  private readonly space: ConfigSpace;
+  private readonly features: DeviceFeatures;
+  private readonly model: DeviceModel;
+  private readonly report: DeviceReporter;
+
+  constructor(space: ConfigSpace, features: DeviceFeatures, model: DeviceModel, report: DeviceReporter) {
+    this.space = space;
+    this.features = features;
+    this.model = model;
+    this.report = report;
+  }
+
+  /** 1, 2 or 4 bytes, little-endian; 0 where there is nothing. */
+  read(offset: number, bytes: number): number {
+    const { accepted } = this.features;
+    const { value, fields, breach } = this.space.read(offset, bytes, accepted);
+    if (breach !== undefined) {
+      this.report.violation(new VirtioError(breach.code, `configuration read: ${breach.reason}`, breach));
+      return 0;
+    }
+    const early = this.space.readsUnaccepted(fields, accepted);
+    this.report.event({
+      step: "config",
+      field: fieldText(fields, offset),
+      after: hex(value, 2 * bytes),
+      section: "2.5",
+      note: early ? "read; its feature was not accepted first" : "read",
+    });
+    return value;
+  }
+
+  /** Writes 1, 2 or 4 bytes; refused before FEATURES_OK and for read-only fields. */
+  write(offset: number, bytes: number, value: number): void {
+    const { accepted, negotiated } = this.features;
+    const before = this.space.read(offset, bytes, accepted).value;
+    const access = { offset, bytes, value, accepted, featuresOk: negotiated !== undefined };
+    const { fields, breach } = this.space.write(access, (name, whole) =>
+      this.model.configWritten?.(name, whole),
+    );
+    if (breach !== undefined) {
+      this.report.violation(new VirtioError(breach.code, `configuration write: ${breach.reason}`, breach));
+      return;
+    }
+    this.report.event({
+      step: "config",
+      field: fieldText(fields, offset),
+      before: hex(before, 2 * bytes),
+      after: hex(value >>> 0, 2 * bytes),
+      section: "2.5",
+      note: "written",
+    });
+  }
+
+  /** Another number whenever two accesses may have seen different values. */
+  generation(): number {
+    return this.space.readGeneration(this.features.accepted);
+  }
+}
+
+function fieldText(fields: readonly string[], offset: number): string {
+  return fields.length === 0 ? `offset ${offset}` : fields.join(" + ");
+}

@@ -1,0 +1,120 @@
+/**
+ * The queues as the transports reach them (§2.6, §2.9): set-up, its end, and available buffer notifications.
+ * A notification only marks its queue; who serves it is queue-service.ts.
+ */
+import { VirtioError } from "../errors";
+import { hex } from "../negotiation/control-event";
+import type { DeviceReporter, DeviceState } from "./device-state";
+import type { DeviceQueues, QueueSetup, QueueSlot } from "./queues";
+
+/** What queue registers do with the device around them. */
+export interface QueueRegisterActions {
+  /** There may be something to take. */
+  mark(slot: QueueSlot): void;
+  /** The driver broke a rule of the ring; the queue is of no use until a reset, unless it could recover. */
+  onRingViolation(error: VirtioError, isBroken: boolean): void;
+}
+
+/** The queue registers of one device. */
+export class QueueRegisters {
+  private readonly queues: DeviceQueues;
+  private readonly state: Readonly<DeviceState>;
+  private readonly report: DeviceReporter;
+  private readonly actions: QueueRegisterActions;
+
+  constructor(
+    queues: DeviceQueues,
+    state: Readonly<DeviceState>,
+    report: DeviceReporter,
+    actions: QueueRegisterActions,
+  ) {
+    this.queues = queues;
+    this.state = state;
+    this.report = report;
+    this.actions = actions;
+  }
+
+  /** Sets a queue up and enables it, or says why it stays disabled. */
+  enable(index: number, setup: QueueSetup): void {
+    const fault = this.untimely(index) ?? this.tryEnable(index, setup);
+    if (fault !== undefined) {
+      this.report.violation(fault);
+      return;
+    }
+    this.report.event({
+      step: "queue",
+      field: `queue ${index}`,
+      before: "disabled",
+      after: "enabled",
+      section: "2.6",
+      note: `${this.state.ring?.layout} ring of ${setup.size}`,
+    });
+    const slot = this.queues.slot(index);
+    if (this.state.isLive && slot !== undefined) this.actions.mark(slot);
+  }
+
+  /** Stops a queue; nothing of it is touched any more when this returns. */
+  disable(index: number): void {
+    const slot = this.queues.slot(index);
+    if (slot?.queue === undefined) return;
+    this.queues.disable(slot);
+    this.report.event({
+      step: "queue",
+      field: `queue ${index}`,
+      before: "enabled",
+      after: "disabled",
+      section: "2.6",
+    });
+  }
+
+  /** Resets one queue (§2.6.1). */
+  reset(index: number): void {
+    const slot = this.queues.slot(index);
+    if (slot === undefined) this.report.violation(this.queues.noQueue(index));
+    else if (this.state.negotiated?.has("RING_RESET") !== true) {
+      const reason = `queue ${index} was to be reset, RING_RESET is not negotiated`;
+      this.report.violation(new VirtioError("STATUS_SEQUENCE", reason, { section: "2.6.1", queue: index }));
+    } else {
+      this.disable(index);
+      slot.wasReset = true;
+    }
+  }
+
+  /** An available buffer notification; with NOTIFICATION_DATA the index is its low half (§2.9). */
+  notify(kickValue: number): void {
+    const index = this.state.ring?.notificationData ? kickValue & 0xffff : kickValue;
+    const slot = this.queues.slot(index);
+    if (!this.state.isLive) {
+      const note = `ignored at status ${hex(this.state.status)}`;
+      this.report.event({ step: "notify", field: `queue ${index}`, section: "3.1.1", note });
+    } else if (slot === undefined) this.report.violation(this.queues.noQueue(index));
+    else if (slot.queue === undefined) {
+      const reason = `queue ${index} was notified and is not enabled`;
+      this.report.violation(new VirtioError("QUEUE_NOT_READY", reason, { section: "2.6", queue: index }));
+    } else this.actions.mark(slot);
+  }
+
+  private untimely(index: number): VirtioError | undefined {
+    const slot = this.queues.slot(index);
+    if (slot === undefined) return this.queues.noQueue(index);
+    const { phase, status } = this.state;
+    if (slot.queue !== undefined || phase === "setup" || (phase === "live" && slot.wasReset))
+      return undefined;
+    const reason = `queue ${index} enabled at status ${hex(status)}: its time is between FEATURES_OK and DRIVER_OK`;
+    return new VirtioError("STATUS_SEQUENCE", reason, { section: "3.1.1", queue: index });
+  }
+
+  private tryEnable(index: number, setup: QueueSetup): VirtioError | undefined {
+    const { life, ring } = this.state;
+    if (ring === undefined) {
+      return new VirtioError("QUEUE_NOT_READY", "no ring before FEATURES_OK", {
+        section: "3.1.1",
+        queue: index,
+      });
+    }
+    return this.queues.enable(index, setup, ring, (error) => {
+      if (this.state.life !== life) return;
+      this.actions.onRingViolation(error, this.queues.slot(index)?.queue?.error !== undefined);
+    });
+  }
+}

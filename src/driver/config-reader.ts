@@ -1,0 +1,155 @@
+/**
+ * Configuration as a driver reads it (§2.5.1): a field only if its feature is offered, and what is wider than 32 bits
+ * or more than one field between two equal generations.
+ */
+import { nearest, VirtioError } from "../errors";
+import type { ConfigLayout } from "../negotiation/config-table";
+import { type EventSink, hex } from "../negotiation/control-event";
+import type { FeatureSet } from "../negotiation/feature-set";
+import type { DeviceType } from "../negotiation/feature-table";
+import type { TransportPort } from "./port";
+
+/** A field's value: a number up to 4 bytes, a bigint above; undefined when the device doesn't have the field. */
+export type FieldValue = number | bigint | undefined;
+
+/** How often a read is repeated before the device is called unstable. */
+const ATTEMPTS = 16;
+
+/** Reads and writes named fields through a port. */
+export class ConfigReader {
+  private readonly port: TransportPort;
+  private readonly layouts: ReadonlyMap<string, ConfigLayout>;
+  private readonly type: DeviceType | undefined;
+  private readonly onEvent: EventSink;
+
+  constructor(
+    port: TransportPort,
+    layouts: readonly ConfigLayout[],
+    type: DeviceType | undefined,
+    onEvent: EventSink,
+  ) {
+    this.port = port;
+    this.layouts = new Map(layouts.map((layout) => [layout.name, layout]));
+    this.type = type;
+    this.onEvent = onEvent;
+  }
+
+  /**
+   * Reads fields that belong together, all from the same version of the configuration.
+   *
+   * @returns the values in order; undefined for a field whose feature is not offered, which is not read
+   * @throws VirtioError UNKNOWN_NAME, or CONFIG_UNSTABLE if the generation keeps moving
+   */
+  async read(names: readonly string[], offered: FeatureSet): Promise<FieldValue[]> {
+    const fields = names.map((name) => this.layout(name));
+    const present = fields.filter((field) => this.exists(field, offered));
+    const isAtomic = present.length === 0 || (present.length === 1 && isOneAccess(present[0]));
+    const values = isAtomic ? await this.readAll(present) : await this.readStable(present);
+    for (const [i, field] of present.entries()) {
+      const after = hexValue(values[i], field.bytes);
+      this.onEvent({
+        side: "driver",
+        step: "config",
+        field: field.name,
+        after,
+        section: "2.5.1",
+        note: "read",
+      });
+    }
+    return fields.map((field) => values[present.indexOf(field)]);
+  }
+
+  /**
+   * Writes a field.
+   *
+   * @param featuresOk whether FEATURES_OK was confirmed: before, the driver must not write (§3.1.1)
+   * @throws VirtioError UNKNOWN_NAME, CONFIG_READONLY, STATUS_SEQUENCE, or BAD_ARGUMENT for a value that doesn't fit
+   */
+  async write(name: string, value: number, offered: FeatureSet, featuresOk: boolean): Promise<void> {
+    const field = this.layout(name);
+    if (field.writable === false || !this.exists(field, offered)) {
+      throw new VirtioError("CONFIG_READONLY", `${name} is not the driver's to write`, { section: "2.5.1" });
+    }
+    if (field.writable !== "any-time" && !featuresOk) {
+      throw new VirtioError("STATUS_SEQUENCE", `${name} must not be written before FEATURES_OK`, {
+        section: "3.1.1",
+      });
+    }
+    const { bytes } = field;
+    if (
+      (bytes !== 1 && bytes !== 2 && bytes !== 4) ||
+      !Number.isInteger(value) ||
+      value < 0 ||
+      value >= 256 ** bytes
+    ) {
+      throw new VirtioError("BAD_ARGUMENT", `${name}: ${value} is no value of ${bytes} bytes`, {
+        section: "2.5",
+      });
+    }
+    await this.port.writeConfig(field.offset, bytes, value);
+    const after = hexValue(value, bytes);
+    this.onEvent({ side: "driver", step: "config", field: name, after, section: "2.5", note: "written" });
+  }
+
+  private layout(name: string): ConfigLayout {
+    const layout = this.layouts.get(name);
+    if (layout !== undefined) return layout;
+    const hint = nearest(name, this.layouts.keys());
+    const text = `the configuration has no field "${name}"`;
+    throw new VirtioError("UNKNOWN_NAME", hint === undefined ? text : `${text}: did you mean ${hint}?`, {
+      section: "2.5",
+    });
+  }
+
+  private exists({ anyOf }: ConfigLayout, offered: FeatureSet): boolean {
+    return anyOf.length === 0 || anyOf.some((bit) => offered.has(bit, this.type));
+  }
+
+  private async readStable(fields: readonly ConfigLayout[]): Promise<FieldValue[]> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const before = await this.port.configGeneration();
+      const values = await this.readAll(fields);
+      if ((await this.port.configGeneration()) === before) return values;
+    }
+    const names = fields.map(({ name }) => name).join(", ");
+    throw new VirtioError(
+      "CONFIG_UNSTABLE",
+      `the generation moved during each of ${ATTEMPTS} reads of ${names}`,
+      {
+        section: "2.5.1",
+      },
+    );
+  }
+
+  private async readAll(fields: readonly ConfigLayout[]): Promise<FieldValue[]> {
+    const values: FieldValue[] = [];
+    for (const field of fields) values.push(await this.readField(field));
+    return values;
+  }
+
+  /** A field in the widest accesses that are aligned and within it (§2.5.1). */
+  private async readField({ offset, bytes }: ConfigLayout): Promise<number | bigint> {
+    let value = 0n;
+    for (let done = 0; done < bytes; ) {
+      const width = accessWidth(offset + done, bytes - done);
+      value |= BigInt(await this.port.readConfig(offset + done, width)) << BigInt(8 * done);
+      done += width;
+    }
+    return bytes <= 4 ? Number(value) : value;
+  }
+}
+
+function accessWidth(offset: number, bytes: number): 1 | 2 | 4 {
+  if (bytes >= 4 && offset % 4 === 0) return 4;
+  return bytes >= 2 && offset % 2 === 0 ? 2 : 1;
+}
+
+function isOneAccess(field: ConfigLayout | undefined): boolean {
+  return field !== undefined && accessWidth(field.offset, field.bytes) === field.bytes;
+}
+
+function hexValue(value: FieldValue, bytes: number): string {
+  return typeof value === "bigint"
+    ? `0x${value.toString(16).padStart(2 * bytes, "0")}`
+    : hex(value ?? 0, 2 * bytes);
+}

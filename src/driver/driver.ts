@@ -1,0 +1,288 @@
+/**
+ * The driver half of everything but the ring: initialisation, operation, reset (§3). One loop runs the steps of a
+ * profile over any transport; what the steps do is in steps.ts.
+ */
+import type { Core } from "../core/core";
+import { VirtioError } from "../errors";
+import { CONFIG_LAYOUTS, type ConfigLayout } from "../negotiation/config-table";
+import { type EventSink, hex } from "../negotiation/control-event";
+import { featureBit, nameAndBit } from "../negotiation/feature-names";
+import { FeatureSet } from "../negotiation/feature-set";
+import { type DeviceType, deviceTypeOf } from "../negotiation/feature-table";
+import {
+  VIRTIO_CONFIG_S_DRIVER_OK,
+  VIRTIO_CONFIG_S_FAILED,
+  VIRTIO_CONFIG_S_NEEDS_RESET,
+} from "../spec/status";
+import type { DriverQueue } from "../virtqueue/driver-queue";
+import type { GuestAllocator } from "../virtqueue/guest-allocator";
+import type { RingLayout } from "../virtqueue/layout";
+import { ConfigReader, type FieldValue } from "./config-reader";
+import { Initialisation, type InitialisationOptions } from "./initialisation";
+import type { Awaitable, TransportPort } from "./port";
+import { type DriverProfile, driverProfile } from "./profiles";
+import type { AbortedBuffer } from "./queue-setup";
+import { StatusRegister } from "./status-register";
+import { STEPS } from "./steps";
+
+/** Features by bit or name, or a set. */
+type Features = Iterable<number | string> | FeatureSet;
+
+/** What a driver is made with. */
+export interface DriverOptions extends InitialisationOptions {
+  readonly port: TransportPort;
+  readonly core: Core;
+  /** Where rings and tables are put. */
+  readonly allocator: GuestAllocator;
+  /** The features that the driver knows. */
+  readonly supports: Features;
+  /** The features that it can't do without. */
+  readonly requires?: Features;
+  /** The order of its steps: a profile or the name of one. Default "linux-current". */
+  readonly profile?: DriverProfile | string;
+  /** Whose feature and field names count; default: by the port's device ID. */
+  readonly deviceType?: DeviceType;
+  /** Fields of the configuration, for a device type that virtq doesn't know. */
+  readonly configLayout?: readonly ConfigLayout[];
+  readonly onEvent?: EventSink;
+  /** A used buffer notification arrived; it may be spurious (§2.3). */
+  readonly onUsed?: (queue: number) => void;
+  /** The device says that its configuration has changed. */
+  readonly onConfigChange?: () => void;
+  /** How often a reset is asked for before it counts as hung. Default 1000. */
+  readonly resetReads?: number;
+}
+
+/** How an initialisation ended. A refusal is a result. */
+export type InitializeResult =
+  | { readonly ok: true; readonly negotiated: FeatureSet; readonly ring: RingLayout }
+  | { readonly ok: false; readonly code: VirtioError["code"]; readonly reason: string };
+
+/** A driver of one device. */
+export class VirtioDriver {
+  readonly profile: DriverProfile;
+  readonly deviceType: DeviceType | undefined;
+  private readonly options: DriverOptions;
+  private readonly port: TransportPort;
+  private readonly status: StatusRegister;
+  private readonly config: ConfigReader;
+  private readonly supports: FeatureSet;
+  private run: Initialisation | undefined;
+  private needsReset = false;
+
+  /** @throws VirtioError UNKNOWN_NAME naming the nearest feature or profile */
+  constructor(options: DriverOptions) {
+    const { port, resetReads = 1000 } = options;
+    const onEvent: EventSink = (event) => options.onEvent?.(event);
+    this.options = { ...options, onEvent };
+    this.port = port;
+    this.deviceType = options.deviceType ?? deviceTypeOf(port.deviceId);
+    this.profile = driverProfile(options.profile ?? "linux-current");
+    this.supports = FeatureSet.from(options.supports, this.deviceType);
+    this.status = new StatusRegister(port, onEvent, resetReads);
+    const layout =
+      options.configLayout ?? (this.deviceType === undefined ? [] : CONFIG_LAYOUTS[this.deviceType]);
+    this.config = new ConfigReader(port, layout, this.deviceType, onEvent);
+    port.onInterrupt((kind, queue) => this.interrupted(kind, queue));
+  }
+
+  /** What the device offered when it was asked last. */
+  get offered(): FeatureSet {
+    return this.run?.offered ?? FeatureSet.empty;
+  }
+
+  /** What the driver accepted last. */
+  get accepted(): FeatureSet {
+    return this.run?.accepted ?? FeatureSet.empty;
+  }
+
+  /** What FEATURES_OK confirmed; undefined before and after a reset. */
+  get negotiated(): FeatureSet | undefined {
+    return this.run?.negotiated;
+  }
+
+  get ring(): RingLayout | undefined {
+    return this.run?.ring;
+  }
+
+  /** The driver halves, by index; empty before and after a reset. */
+  get queues(): readonly DriverQueue[] {
+    return this.run?.queues ?? [];
+  }
+
+  /** The status as it was last read or written. */
+  get lastStatus(): number {
+    return this.status.last;
+  }
+
+  /**
+   * Runs the profile's steps. Also after a refusal or while the device runs: the first step resets it.
+   *
+   * @param change features to know this time instead of `supports`
+   * @returns the negotiated set and its ring, or why there is none; the device is FAILED then
+   */
+  async initialize(change: { readonly supports?: Features } = {}): Promise<InitializeResult> {
+    const previous = this.run;
+    const run = this.newRun(change.supports);
+    try {
+      for (const step of this.profile.steps) {
+        await STEPS[step](run);
+        if (step === "reset") this.forget(previous);
+        this.run = run;
+      }
+    } catch (error) {
+      await this.fail();
+      if (!(error instanceof VirtioError)) throw error;
+      return { ok: false, code: error.code, reason: error.message };
+    }
+    const { negotiated, ring } = run;
+    if (negotiated !== undefined && ring !== undefined) return { ok: true, negotiated, ring };
+    return {
+      ok: false,
+      code: "STATUS_SEQUENCE",
+      reason: `profile ${this.profile.name} never confirms FEATURES_OK`,
+    };
+  }
+
+  /**
+   * Whether a feature is in force: negotiated, not merely offered or accepted.
+   *
+   * @throws VirtioError FEATURE_NOT_IN_TABLE for a device-type bit that the driver never said it knew
+   */
+  hasFeature(feature: number | string): boolean {
+    const bit = featureBit(feature, this.deviceType);
+    if (bit < 28 && !this.supports.has(bit)) {
+      throw new VirtioError(
+        "FEATURE_NOT_IN_TABLE",
+        `the driver doesn't know ${nameAndBit(bit, this.deviceType)}`,
+        {
+          section: "2.2.1",
+        },
+      );
+    }
+    return this.negotiated?.has(bit) ?? false;
+  }
+
+  /** A configuration field; undefined if its feature is not offered. A wide one is read in one version (§2.5.1). */
+  async readConfigField(name: string): Promise<FieldValue> {
+    return (await this.readConfigFields([name]))[0];
+  }
+
+  /** Fields of one and the same version of the configuration. */
+  readConfigFields(names: readonly string[]): Promise<FieldValue[]> {
+    return this.config.read(names, this.offered);
+  }
+
+  /**
+   * Writes a configuration field.
+   *
+   * @throws VirtioError CONFIG_READONLY, STATUS_SEQUENCE before FEATURES_OK, BAD_ARGUMENT
+   */
+  writeConfigField(name: string, value: number): Promise<void> {
+    return this.config.write(name, value, this.offered, this.negotiated !== undefined);
+  }
+
+  /**
+   * Publishes what was added to a queue, and notifies the device if it wants that.
+   *
+   * @throws VirtioError STATUS_SEQUENCE before DRIVER_OK (§3.1.1), QUEUE_INDEX_RANGE
+   */
+  kick(index: number): Awaitable<void> {
+    const queue = this.queues[index];
+    if (queue === undefined) {
+      throw new VirtioError("QUEUE_INDEX_RANGE", `queue ${index}: the driver has ${this.queues.length}`);
+    }
+    if ((this.status.last & VIRTIO_CONFIG_S_DRIVER_OK) === 0) {
+      throw new VirtioError("STATUS_SEQUENCE", `queue ${index} notified before DRIVER_OK`, {
+        section: "3.1.1",
+      });
+    }
+    return queue.publish() ? this.port.notify(queue.kickValue) : undefined;
+  }
+
+  /**
+   * Whether any queue has used buffers.
+   *
+   * @throws VirtioError DEVICE_NEEDS_RESET once the device said so: nothing more will come (§2.1.1)
+   */
+  poll(): boolean {
+    if (this.needsReset) throw this.resetError();
+    return this.queues.some((queue) => queue.hasUsed());
+  }
+
+  /** Asks for the status, as after a configuration change notification. @throws as {@link poll} */
+  async check(): Promise<void> {
+    this.sawStatus(await this.status.read());
+    if (this.needsReset) throw this.resetError();
+  }
+
+  /**
+   * Resets the device, waits for it and lets go of the queues.
+   *
+   * @returns the buffers that were in flight: the device has let go of them without a word
+   */
+  async reset(): Promise<readonly AbortedBuffer[]> {
+    await this.status.reset();
+    return this.forget(this.run);
+  }
+
+  /** Gives the device up (§3.1.1): FAILED until the next initialisation resets it. */
+  async fail(): Promise<void> {
+    await this.status.add(VIRTIO_CONFIG_S_FAILED);
+  }
+
+  private newRun(supports: Features | undefined): Initialisation {
+    const { deviceType, options, profile, status, config, port } = this;
+    const { core, allocator } = options;
+    return new Initialisation({
+      port,
+      core,
+      allocator,
+      deviceType,
+      profile,
+      supports: supports === undefined ? this.supports : FeatureSet.from(supports, deviceType),
+      requires: FeatureSet.from(options.requires ?? [], deviceType),
+      status,
+      config,
+      options,
+      onEvent: (event) => options.onEvent?.(event),
+    });
+  }
+
+  /** After a reset was read back, and not before, buffers are the driver's again (§3.3.1). */
+  private forget(run: Initialisation | undefined): readonly AbortedBuffer[] {
+    this.needsReset = false;
+    const aborted = run?.release() ?? [];
+    if (this.run === run) this.run = undefined;
+    if (aborted.length > 0) {
+      const note = `${aborted.length} buffers in flight were aborted`;
+      this.options.onEvent?.({ side: "driver", step: "reset", field: "queues", section: "3.3.1", note });
+    }
+    return aborted;
+  }
+
+  private interrupted(kind: "used" | "config", queue: number | undefined): void {
+    if (kind === "used") {
+      this.options.onUsed?.(queue ?? 0);
+      return;
+    }
+    const status = this.port.readStatus();
+    if (typeof status === "number") this.sawStatus(status);
+    else void status.then((value) => this.sawStatus(value));
+    this.options.onConfigChange?.();
+  }
+
+  private sawStatus(status: number): void {
+    this.status.last = status;
+    if (this.needsReset || (status & VIRTIO_CONFIG_S_NEEDS_RESET) === 0) return;
+    this.needsReset = true;
+    const note = "DEVICE_NEEDS_RESET: what is in flight will not come back";
+    this.options.onEvent?.({ side: "driver", step: "status", after: hex(status), section: "2.1.1", note });
+  }
+
+  private resetError(): VirtioError {
+    const inFlight = this.queues.reduce((sum, queue) => sum + queue.inFlight, 0);
+    const text = `the device needs a reset: status ${hex(this.status.last)}, ${inFlight} buffers in flight`;
+    return new VirtioError("DEVICE_NEEDS_RESET", text, { section: "2.1.1" });
+  }
+}

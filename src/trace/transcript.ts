@@ -1,0 +1,116 @@
+/**
+ * What happened on the control plane, in order: for a program as plain data, for a person as a table.
+ * It listens to a driver and a device through their `onEvent`; neither knows of it.
+ */
+import type { ControlEvent, EventSink, SetNames } from "../negotiation/control-event";
+
+/** An event with its place in the transcript. */
+export interface TranscriptEvent extends ControlEvent {
+  /** 0 and up, without gaps. */
+  readonly seq: number;
+  /** Milliseconds since the transcript began, by its clock. */
+  readonly time: number;
+}
+
+/** How a transcript is kept. */
+export interface TranscriptOptions {
+  /** Milliseconds, from any start. Default: `performance.now()`. */
+  readonly clock?: () => number;
+  /** Most events kept; later ones are only counted. Default 10,000. */
+  readonly limit?: number;
+}
+
+/** The transcript as plain data. */
+export interface TranscriptJson {
+  readonly schema: "virtq.transcript/1";
+  readonly events: readonly TranscriptEvent[];
+  /** Events beyond the limit. */
+  readonly dropped: number;
+}
+
+/** How the table is to look. */
+export interface TranscriptTextOptions {
+  /** Leave out what only repeats the other side's line: register reads and writes as the device saw them. */
+  readonly short?: boolean;
+  /** Write the time column. Default true. */
+  readonly times?: boolean;
+}
+
+/** Collects control events. */
+export class Transcript {
+  /** To be given to a driver and a device as `onEvent`. */
+  readonly sink: EventSink;
+  private readonly kept: TranscriptEvent[] = [];
+  private readonly clock: () => number;
+  private readonly limit: number;
+  private readonly start: number;
+  private count = 0;
+
+  constructor(options: TranscriptOptions = {}) {
+    this.clock = options.clock ?? (() => performance.now());
+    this.limit = options.limit ?? 10_000;
+    this.start = this.clock();
+    this.sink = (event) => this.add(event);
+  }
+
+  /** The events so far, in order. */
+  get events(): readonly TranscriptEvent[] {
+    return this.kept;
+  }
+
+  /** Events that were not kept because of the limit. */
+  get dropped(): number {
+    return this.count - this.kept.length;
+  }
+
+  /** The events that carry a code: breaches and refusals. */
+  get findings(): readonly TranscriptEvent[] {
+    return this.kept.filter(({ code }) => code !== undefined);
+  }
+
+  toJSON(): TranscriptJson {
+    return { schema: "virtq.transcript/1", events: this.kept, dropped: this.dropped };
+  }
+
+  /** One line for each event: number, time, side, step, register or field, before and after, section, and the note. */
+  toText(options: TranscriptTextOptions = {}): string {
+    const events = options.short ? this.kept.filter(isOwnNews) : this.kept;
+    const rows = events.map((event) => cells(event, options.times ?? true));
+    const widths = (rows[0] ?? []).map((_, column) =>
+      Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+    );
+    const lines = events.flatMap((event, i) => {
+      const row = (rows[i] ?? []).map((cell, column) => cell.padEnd(widths[column] ?? 0));
+      return [row.join("  ").trimEnd(), ...setLines(event.sets)];
+    });
+    if (this.dropped > 0) lines.push(`… and ${this.dropped} more`);
+    return lines.join("\n");
+  }
+
+  private add(event: ControlEvent): void {
+    this.count++;
+    if (this.kept.length >= this.limit) return;
+    this.kept.push({ seq: this.kept.length, time: this.clock() - this.start, ...event });
+  }
+}
+
+/** Whether the line says something that the other side's line doesn't: all of the driver's, the device's decisions. */
+function isOwnNews({ side, step, field, code }: ControlEvent): boolean {
+  if (side === "driver" || code !== undefined) return true;
+  return (step === "status" && field === "FEATURES_OK") || step === "violation" || step === "notify";
+}
+
+function cells(event: TranscriptEvent, times: boolean): string[] {
+  const { seq, time, side, step, field, before, after, section, note, code } = event;
+  const change = before === undefined ? (after ?? "") : `${before} -> ${after ?? "?"}`;
+  const remark = code === undefined ? (note ?? "") : `${code}: ${note ?? ""}`;
+  const where = section === "" ? "" : `§${section}`;
+  return [`${seq}`, ...(times ? [time.toFixed(2)] : []), side, step, field ?? "", change, where, remark];
+}
+
+function setLines(sets: SetNames | undefined): string[] {
+  if (sets === undefined) return [];
+  return (["offered", "accepted", "negotiated"] as const).map(
+    (name) => `      ${name.padEnd(10)} ${sets[name].length === 0 ? "(none)" : sets[name].join(" | ")}`,
+  );
+}
