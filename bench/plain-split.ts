@@ -1,0 +1,356 @@
+/**
+ * The split virtqueue (§2.7) in plain JavaScript over typed arrays: the obvious algorithm, with every check and
+ * token that the WebAssembly core has, in the same order of descriptors, so that both leave the same ring bytes.
+ * It knows neither EVENT_IDX nor IN_ORDER: what the benchmark doesn't measure.
+ */
+import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "../src/spec/queue";
+import { VIRTQ_AVAIL_F_NO_INTERRUPT, VIRTQ_USED_F_NO_NOTIFY } from "../src/spec/split";
+import { emptyTally, type Ring } from "./ring";
+import {
+  AREAS,
+  GUEST_BYTES,
+  queueSize,
+  type Shape,
+  submissions,
+  submissionWords,
+  TABLE_ENTRIES,
+} from "./workload";
+
+const DESC16 = AREAS.descriptor >> 1;
+const DESC32 = AREAS.descriptor >> 2;
+const AVAIL16 = AREAS.driver >> 1;
+const USED16 = AREAS.device >> 1;
+const USED32 = AREAS.device >> 2;
+const TABLES32 = AREAS.tables >> 2;
+const CHAIN_BYTES_MAX = 2 ** 32;
+const GENERATION_MAX = 32767;
+
+export class PlainSplit implements Ring {
+  readonly name: string;
+  readonly tally = emptyTally();
+  readonly #batch: number;
+  readonly #size: number;
+  readonly #takesRecords: boolean;
+  readonly #records: Uint32Array;
+  readonly #recordWords: number;
+  readonly #u8 = new Uint8Array(GUEST_BYTES);
+  readonly #u16 = new Uint16Array(this.#u8.buffer);
+  readonly #u32 = new Uint32Array(this.#u8.buffer);
+  // Driver half.
+  readonly #link: Uint16Array;
+  readonly #generation: Uint16Array;
+  readonly #count: Uint16Array;
+  readonly #last: Uint16Array;
+  readonly #writable: Float64Array;
+  #freeHead = 0;
+  #freeCount: number;
+  #availIdx = 0;
+  #driverUsedIdx = 0;
+  #inFlight = 0;
+  readonly #tokens: Uint32Array;
+  readonly #used: Uint32Array;
+  // Device half.
+  readonly #deviceGeneration: Uint16Array;
+  readonly #taken: Uint8Array;
+  readonly #deviceWritable: Float64Array;
+  readonly #chains: Uint32Array;
+  #nextAvailIdx = 0;
+  #usedIdx = 0;
+  #pendingUsed = 0;
+  // The chain that `walk` read last.
+  #segmentsEnd = 0;
+  #readableCount = 0;
+  #writableCount = 0;
+  #readableBytes = 0;
+  #writableBytes = 0;
+
+  /** @param takesRecords true: the device takes a batch of records, then completes them; false: one by one */
+  constructor(shape: Shape, batch: number, takesRecords: boolean) {
+    this.name = takesRecords ? "js records" : "js";
+    this.#batch = batch;
+    const size = queueSize(shape, batch);
+    this.#size = size;
+    this.#freeCount = size;
+    this.#link = Uint16Array.from({ length: size }, (_, slot) => (slot + 1) % size);
+    this.#generation = new Uint16Array(size).fill(1);
+    this.#count = new Uint16Array(size);
+    this.#writable = new Float64Array(size);
+    this.#deviceGeneration = new Uint16Array(size).fill(1);
+    this.#deviceWritable = new Float64Array(size);
+    this.#last = new Uint16Array(size);
+    this.#taken = new Uint8Array(size);
+    this.#takesRecords = takesRecords;
+    this.#records = submissions(shape, batch);
+    this.#recordWords = submissionWords(shape);
+    this.#tokens = new Uint32Array(batch);
+    this.#used = new Uint32Array(2 * batch);
+    this.#chains = new Uint32Array(batch * (5 + 2 * (shape.readable.length + shape.writable.length)));
+  }
+
+  run(chains: number): void {
+    const batch = this.#batch;
+    const tally = this.tally;
+    for (let done = 0; done < chains; done += batch) {
+      for (let i = 0, at = 0; i < batch; i++, at += this.#recordWords) {
+        const token = this.#add(at);
+        if (token === 0) throw new Error("the ring is full");
+        this.#tokens[i] = token;
+      }
+      this.#publish();
+      if (this.#takesRecords) this.#takeAndComplete(batch);
+      else this.#serve(batch);
+      this.#publishUsed();
+      const used = this.#takeUsed(batch);
+      for (let i = 0; i < used; i++) {
+        if (this.#used[2 * i] !== this.#tokens[i]) throw new Error("another token came back");
+        tally.used += this.#used[2 * i + 1] as number;
+      }
+      tally.chains += used;
+    }
+  }
+
+  image(): Uint8Array {
+    return this.#u8.slice(AREAS.descriptor, AREAS.tables);
+  }
+
+  #add(at: number): number {
+    const records = this.#records;
+    const readable = records[at] as number;
+    const count = readable + (records[at + 1] as number);
+    if (count === 0) throw new Error("a chain has at least one element");
+    const indirect = (records[at + 2] as number) !== 0;
+    if (count > (indirect ? TABLE_ENTRIES : this.#size)) throw new Error("CHAIN_TOO_LONG");
+    let total = 0;
+    let writable = 0;
+    for (let i = 0, word = at + 4; i < count; i++, word += 4) {
+      const length = records[word + 2] as number;
+      if (!inGuest(records[word] as number, records[word + 1] as number, length))
+        throw new Error("BAD_ARGUMENT");
+      total += length;
+      if (i >= readable) writable += length;
+    }
+    if (total > CHAIN_BYTES_MAX) throw new Error("CHAIN_BYTES_OVERFLOW");
+    const needed = indirect ? 1 : count;
+    if (needed > this.#freeCount) return 0;
+    const head = this.#freeHead;
+    const last = indirect ? this.#placeTable(at, head, count) : this.#placeDirect(at, head, count);
+    this.#freeHead = this.#link[last] as number;
+    this.#freeCount -= needed;
+    this.#count[head] = needed;
+    this.#last[head] = last;
+    this.#writable[head] = writable;
+    this.#u16[AVAIL16 + 2 + (this.#availIdx & (this.#size - 1))] = head;
+    this.#availIdx = (this.#availIdx + 1) & 0xffff;
+    this.#inFlight++;
+    return head | ((this.#generation[head] as number) << 16);
+  }
+
+  #placeDirect(at: number, head: number, count: number): number {
+    const records = this.#records;
+    const readable = records[at] as number;
+    let slot = head;
+    for (let i = 0, word = at + 4; ; i++, word += 4) {
+      const write = i < readable ? 0 : VIRTQ_DESC_F_WRITE;
+      const more = i + 1 < count;
+      const next = more ? (this.#link[slot] as number) : 0;
+      const desc = DESC32 + slot * 4;
+      this.#u32[desc] = records[word] as number;
+      this.#u32[desc + 1] = records[word + 1] as number;
+      this.#u32[desc + 2] = records[word + 2] as number;
+      this.#u16[DESC16 + slot * 8 + 6] = more ? write | VIRTQ_DESC_F_NEXT : write;
+      this.#u16[DESC16 + slot * 8 + 7] = next;
+      if (!more) return slot;
+      slot = next;
+    }
+  }
+
+  #placeTable(at: number, head: number, count: number): number {
+    const records = this.#records;
+    const readable = records[at] as number;
+    const table = TABLES32 + head * TABLE_ENTRIES * 4;
+    for (let i = 0, word = at + 4; i < count; i++, word += 4) {
+      const write = i < readable ? 0 : VIRTQ_DESC_F_WRITE;
+      const more = i + 1 < count;
+      const entry = table + i * 4;
+      this.#u32[entry] = records[word] as number;
+      this.#u32[entry + 1] = records[word + 1] as number;
+      this.#u32[entry + 2] = records[word + 2] as number;
+      this.#u16[entry * 2 + 6] = more ? write | VIRTQ_DESC_F_NEXT : write;
+      this.#u16[entry * 2 + 7] = more ? i + 1 : 0;
+    }
+    this.#u32[DESC32 + head * 4] = table * 4;
+    this.#u32[DESC32 + head * 4 + 1] = 0;
+    this.#u32[DESC32 + head * 4 + 2] = count * 16;
+    this.#u16[DESC16 + head * 8 + 6] = VIRTQ_DESC_F_INDIRECT;
+    this.#u16[DESC16 + head * 8 + 7] = 0;
+    return head;
+  }
+
+  #publish(): boolean {
+    this.#u16[AVAIL16 + 1] = this.#availIdx;
+    return ((this.#u16[USED16] as number) & VIRTQ_USED_F_NO_NOTIFY) === 0;
+  }
+
+  #available(): number {
+    const newly = ((this.#u16[AVAIL16 + 1] as number) - this.#nextAvailIdx) & 0xffff;
+    const published = (this.#usedIdx - this.#pendingUsed) & 0xffff;
+    if (newly + ((this.#nextAvailIdx - published) & 0xffff) > this.#size) throw new Error("RING_INDEX_JUMP");
+    return newly;
+  }
+
+  /** Takes the chain at the next available index, its segments into #chains from word `at`; gives its head. */
+  #take(at: number): number {
+    const head = this.#u16[AVAIL16 + 2 + (this.#nextAvailIdx & (this.#size - 1))] as number;
+    if (head >= this.#size) throw new Error("DESC_INDEX_RANGE");
+    if (this.#taken[head]) throw new Error("HEAD_IN_FLIGHT");
+    this.#segmentsEnd = at;
+    this.#readableCount = 0;
+    this.#writableCount = 0;
+    this.#readableBytes = 0;
+    this.#writableBytes = 0;
+    this.#walk(head);
+    this.#nextAvailIdx = (this.#nextAvailIdx + 1) & 0xffff;
+    this.#taken[head] = 1;
+    this.#deviceWritable[head] = this.#writableBytes;
+    return head;
+  }
+
+  #walk(head: number): void {
+    let slot = head;
+    for (let visited = 1; ; visited++) {
+      const flags = this.#u16[DESC16 + slot * 8 + 6] as number;
+      if (flags & VIRTQ_DESC_F_INDIRECT) {
+        if (flags & VIRTQ_DESC_F_NEXT) throw new Error("INDIRECT_WITH_NEXT");
+        this.#walkTable(DESC32 + slot * 4);
+        return;
+      }
+      this.#push(DESC32 + slot * 4, flags);
+      if (!(flags & VIRTQ_DESC_F_NEXT)) return;
+      slot = this.#u16[DESC16 + slot * 8 + 7] as number;
+      if (slot >= this.#size) throw new Error("DESC_NEXT_RANGE");
+      if (visited === this.#size) throw new Error("CHAIN_TOO_LONG");
+    }
+  }
+
+  #walkTable(desc: number): void {
+    const address = this.#u32[desc] as number;
+    const length = this.#u32[desc + 2] as number;
+    if (length === 0 || length % 16 !== 0) throw new Error("INDIRECT_BAD_SIZE");
+    const entries = length / 16;
+    if (entries > 1024) throw new Error("INDIRECT_TOO_LONG");
+    if (!inGuest(address, this.#u32[desc + 1] as number, length)) throw new Error("INDIRECT_OUT_OF_GUEST");
+    const table = address >>> 2;
+    let entry = 0;
+    for (let visited = 1; ; visited++) {
+      const word = table + entry * 4;
+      const flags = this.#u16[word * 2 + 6] as number;
+      if (flags & VIRTQ_DESC_F_INDIRECT) throw new Error("INDIRECT_NESTED");
+      this.#push(word, flags);
+      if (!(flags & VIRTQ_DESC_F_NEXT)) return;
+      entry = this.#u16[word * 2 + 7] as number;
+      if (entry >= entries) throw new Error("DESC_NEXT_RANGE");
+      if (visited === entries) throw new Error("CHAIN_TOO_LONG");
+    }
+  }
+
+  #push(desc: number, flags: number): void {
+    const length = this.#u32[desc + 2] as number;
+    const address = this.#u32[desc] as number;
+    const write = (flags & VIRTQ_DESC_F_WRITE) !== 0;
+    if (!write && this.#writableCount > 0) throw new Error("DESC_ORDER");
+    if (length === 0) return;
+    if (!inGuest(address, this.#u32[desc + 1] as number, length)) throw new Error("DESC_OUT_OF_GUEST");
+    if (this.#readableBytes + this.#writableBytes + length > CHAIN_BYTES_MAX)
+      throw new Error("CHAIN_BYTES_OVERFLOW");
+    this.#chains[this.#segmentsEnd] = address;
+    this.#chains[this.#segmentsEnd + 1] = length;
+    this.#segmentsEnd += 2;
+    if (write) {
+      this.#writableCount++;
+      this.#writableBytes += length;
+    } else {
+      this.#readableCount++;
+      this.#readableBytes += length;
+    }
+  }
+
+  /** The device in the ring, a sink: takes a chain, uses it without writing, and takes the next. */
+  #serve(budget: number): void {
+    const limit = Math.min(budget, this.#available());
+    for (let i = 0; i < limit; i++) {
+      const head = this.#take(0);
+      this.#complete(head | ((this.#deviceGeneration[head] as number) << 16), 0);
+    }
+  }
+
+  /** The device outside: a batch of chain records, then a batch of completions. */
+  #takeAndComplete(budget: number): void {
+    const chains = this.#chains;
+    const limit = Math.min(budget, this.#available());
+    for (let i = 0, at = 0; i < limit; i++) {
+      const head = this.#take(at + 5);
+      chains[at] = head | ((this.#deviceGeneration[head] as number) << 16);
+      chains[at + 1] = this.#readableCount;
+      chains[at + 2] = this.#writableCount;
+      chains[at + 3] = this.#readableBytes;
+      chains[at + 4] = this.#writableBytes;
+      at = this.#segmentsEnd;
+    }
+    for (let i = 0, at = 0; i < limit; i++) {
+      this.tally.readable += chains[at + 3] as number;
+      this.tally.writable += chains[at + 4] as number;
+      this.#complete(chains[at] as number, chains[at + 4] as number);
+      at += 5 + 2 * ((chains[at + 1] as number) + (chains[at + 2] as number));
+    }
+  }
+
+  #complete(token: number, written: number): void {
+    const slot = token & 0xffff;
+    if (slot >= this.#size || !this.#taken[slot]) throw new Error("COMPLETE_UNKNOWN");
+    const generation = this.#deviceGeneration[slot] as number;
+    if (generation !== token >>> 16) throw new Error("STALE_TOKEN");
+    if (written > (this.#deviceWritable[slot] as number)) throw new Error("COMPLETE_LEN_OVERFLOW");
+    this.#taken[slot] = 0;
+    this.#deviceGeneration[slot] = generation === GENERATION_MAX ? 1 : generation + 1;
+    const element = USED32 + 1 + (this.#usedIdx & (this.#size - 1)) * 2;
+    this.#u32[element] = slot;
+    this.#u32[element + 1] = written;
+    this.#usedIdx = (this.#usedIdx + 1) & 0xffff;
+    this.#pendingUsed++;
+  }
+
+  #publishUsed(): boolean {
+    this.#u16[USED16 + 1] = this.#usedIdx;
+    this.#pendingUsed = 0;
+    return ((this.#u16[AVAIL16] as number) & VIRTQ_AVAIL_F_NO_INTERRUPT) === 0;
+  }
+
+  #takeUsed(max: number): number {
+    const newly = ((this.#u16[USED16 + 1] as number) - this.#driverUsedIdx) & 0xffff;
+    if (newly > this.#inFlight) throw new Error("USED_INDEX_JUMP");
+    const limit = Math.min(max, newly);
+    for (let i = 0; i < limit; i++) {
+      const element = USED32 + 1 + (this.#driverUsedIdx & (this.#size - 1)) * 2;
+      const id = this.#u32[element] as number;
+      const length = this.#u32[element + 1] as number;
+      if (id >= this.#size) throw new Error("USED_ID_RANGE");
+      if (this.#count[id] === 0) throw new Error("USED_ID_NOT_INFLIGHT");
+      if (length > (this.#writable[id] as number)) throw new Error("USED_LEN_OVERFLOW");
+      const generation = this.#generation[id] as number;
+      this.#used[2 * i] = id | (generation << 16);
+      this.#used[2 * i + 1] = length;
+      this.#generation[id] = generation === GENERATION_MAX ? 1 : generation + 1;
+      this.#freeCount += this.#count[id] as number;
+      this.#count[id] = 0;
+      this.#link[this.#last[id] as number] = this.#freeHead;
+      this.#freeHead = id;
+      this.#inFlight--;
+      this.#driverUsedIdx = (this.#driverUsedIdx + 1) & 0xffff;
+    }
+    return limit;
+  }
+}
+
+function inGuest(low: number, high: number, length: number): boolean {
+  return high === 0 && low + length <= GUEST_BYTES;
+}
