@@ -2,7 +2,7 @@
  * What a simulation reports: one SimReport a run, the same for people, for programs (schema/virtq.sim-1.schema.json)
  * and for tests. Everything but the times is the same for the same options and seed.
  */
-import type { ControlEvent } from "../negotiation/control-event";
+import type { TranscriptEvent } from "../trace/transcript";
 
 /** Name of the JSON form; it changes whenever the form does. */
 export const SIM_SCHEMA = "virtq.sim/1";
@@ -48,9 +48,7 @@ export interface Integrity {
 }
 
 /** A recorded step of the control plane. */
-export interface TranscriptEntry extends ControlEvent {
-  /** Position in the transcript, from 0. */
-  readonly seq: number;
+export interface SimEvent extends TranscriptEvent {
   /** Which device of the run, if there are several. */
   readonly device?: string;
 }
@@ -77,9 +75,9 @@ export interface SimReport {
   readonly offered: readonly string[];
   readonly accepted: readonly string[];
   readonly negotiated: readonly string[];
-  readonly transcript: readonly TranscriptEntry[];
+  readonly transcript: readonly SimEvent[];
   /** Breaches of the specification that were seen. */
-  readonly findings: readonly TranscriptEntry[];
+  readonly findings: readonly SimEvent[];
   readonly queueSize: number;
   readonly indirect: boolean;
   readonly seed: number;

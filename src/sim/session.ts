@@ -1,0 +1,204 @@
+/**
+ * One driver and one device on a loopback, negotiated, with everything counted that passes between them. Workloads
+ * (echo-run.ts, disk.ts) move chains through it; nothing here knows what is in them.
+ */
+import type { Core } from "../core/core";
+import { VirtioDevice } from "../device/device";
+import type { DeviceModel } from "../device/model";
+import type { DeviceProfile } from "../device/profiles";
+import { type InitializeResult, VirtioDriver } from "../driver/driver";
+import type { InitialisationOptions } from "../driver/initialisation";
+import type { DriverProfile } from "../driver/profiles";
+import { VirtioError } from "../errors";
+import type { EventSink } from "../negotiation/control-event";
+import { featureBit } from "../negotiation/feature-names";
+import type { FeatureSet } from "../negotiation/feature-set";
+import { VIRTIO_F_RING_PACKED } from "../spec/features";
+import { Transcript } from "../trace/transcript";
+import { Loopback } from "../transport/loopback";
+import type { DriverQueue } from "../virtqueue/driver-queue";
+import { GuestAllocator } from "../virtqueue/guest-allocator";
+import { ringAreas } from "../virtqueue/layout";
+import { observed } from "./observed-model";
+
+/** Who negotiates, and how: the part of the options that every simulation has. */
+export interface NegotiationOptions {
+  /** Features of the ring that the device offers. Default: all that its profile has. */
+  readonly offer?: readonly string[];
+  /** Features that the driver knows; it accepts those that are offered. Default: as offered. */
+  readonly accept?: readonly string[];
+  /** How the device behaves. Default "strict". */
+  readonly deviceProfile?: DeviceProfile | string;
+  /** In which order the driver goes. Default "linux-current". */
+  readonly driverProfile?: DriverProfile | string;
+  /** Descriptors in the ring, 1…32768; a power of two for the split layout. Default 256. */
+  readonly queueSize?: number;
+  /** Put every chain into an indirect table. Default false. */
+  readonly indirect?: boolean;
+  /** Looks at the configuration before FEATURES_OK and may drop features. */
+  readonly validate?: NonNullable<InitialisationOptions["validate"]>;
+  /** Hears of every step on the control plane. */
+  readonly onEvent?: EventSink;
+}
+
+/** What a session needs besides. */
+export interface SessionOptions extends NegotiationOptions {
+  readonly core: Core;
+  readonly allocator?: GuestAllocator;
+  readonly model: DeviceModel;
+  /** Most buffers of one chain. */
+  readonly buffers: number;
+  /** Most chains that the device serves before it publishes. */
+  readonly share: number;
+}
+
+/** Default of `queueSize`. */
+export const QUEUE_SIZE = 256;
+
+/** A driver, a device and what they agreed on. */
+export class Session {
+  readonly core: Core;
+  readonly allocator: GuestAllocator;
+  readonly device: VirtioDevice;
+  readonly driver: VirtioDriver;
+  readonly transcript = new Transcript();
+  /** Sent is what arrived at the other side; a publish that sent nothing suppressed one. */
+  readonly notifications = { available: { sent: 0, suppressed: 0 }, used: { sent: 0, suppressed: 0 } };
+  private outcome: InitializeResult = { ok: false, code: "STATUS_SEQUENCE", reason: "not initialised" };
+  private usedPending = false;
+  private readonly options: SessionOptions;
+
+  private constructor(options: SessionOptions) {
+    const { core, model, offer, accept, deviceProfile, driverProfile } = options;
+    this.options = options;
+    this.core = core;
+    this.allocator = options.allocator ?? new GuestAllocator(core);
+    const onEvent: EventSink = (event) => {
+      this.transcript.sink(event);
+      options.onEvent?.(event);
+    };
+    this.device = new VirtioDevice(
+      core,
+      observed(model, () => this.notifications.used.suppressed++),
+      {
+        onEvent,
+        share: options.share,
+        ...(offer === undefined ? {} : { offer }),
+        ...(deviceProfile === undefined ? {} : { profile: deviceProfile }),
+      },
+    );
+    this.driver = new VirtioDriver({
+      port: new Loopback(this.device),
+      core,
+      allocator: this.allocator,
+      supports: accept ?? this.device.offered,
+      queueSize: options.queueSize ?? QUEUE_SIZE,
+      indirect: options.indirect ? options.buffers : 0,
+      onEvent,
+      onUsed: () => {
+        this.usedPending = true;
+        // The publish that caused it was counted as suppressed when the model was served.
+        this.notifications.used.suppressed--;
+        this.notifications.used.sent++;
+      },
+      ...(driverProfile === undefined ? {} : { profile: driverProfile }),
+      ...(options.validate === undefined ? {} : { validate: options.validate }),
+    });
+  }
+
+  /**
+   * Makes both sides and has the driver initialise the device.
+   *
+   * @throws VirtioError for what the user has to change: an unknown name, an offer that contradicts itself, a queue
+   *   size that the negotiated layout can't have, `indirect` without INDIRECT_DESC. A refusal is a result.
+   */
+  static async open(options: SessionOptions): Promise<Session> {
+    const session = new Session(options);
+    session.outcome = await session.driver.initialize();
+    if (session.outcome.ok) session.checkWishes();
+    return session;
+  }
+
+  /** Guest bytes for the ring and the indirect tables of one session. */
+  static guestBytes(queueSize: number, indirect: boolean, buffers: number): number {
+    const { descriptor, driver, device } = ringAreas("split", queueSize);
+    const ring = descriptor.bytes + driver.bytes + device.bytes + 64;
+    return ring + (indirect ? queueSize * buffers * 16 : 0);
+  }
+
+  /** How the negotiation ended. */
+  get result(): InitializeResult {
+    return this.outcome;
+  }
+
+  /** The driver's queue 0. @throws VirtioError QUEUE_NOT_READY after a refusal */
+  get queue(): DriverQueue {
+    const [queue] = this.driver.queues;
+    if (queue === undefined) throw new VirtioError("QUEUE_NOT_READY", "nothing was negotiated");
+    return queue;
+  }
+
+  /** Why this layout, in one sentence; why none after a refusal. */
+  get reason(): string {
+    const { result, device } = this;
+    if (!result.ok) return result.reason;
+    const isPacked = result.ring.layout === "packed";
+    if (isPacked) return result.ring.reason;
+    const why = device.offered.has(VIRTIO_F_RING_PACKED)
+      ? "offered, but not accepted by the driver"
+      : "not offered";
+    return `${result.ring.reason}: ${why}`;
+  }
+
+  /** Publishes what was added, and notifies the device if it wants that. */
+  publish(): void {
+    const { available } = this.notifications;
+    if (this.queue.publish()) {
+      available.sent++;
+      this.device.notify(this.queue.kickValue);
+    } else available.suppressed++;
+  }
+
+  /**
+   * Has the device serve chains until it is done or sends a used buffer notification.
+   *
+   * @returns whether a notification came since the last call
+   */
+  serve(): boolean {
+    while (!this.usedPending && this.device.hasWork) this.device.process(this.options.share);
+    const came = this.usedPending;
+    this.usedPending = false;
+    return came;
+  }
+
+  /** The names of a set, ring and device-type features alike. */
+  names(set: FeatureSet | undefined): string[] {
+    return set?.names(this.options.model.deviceType) ?? [];
+  }
+
+  private checkWishes(): void {
+    const { indirect, queueSize = QUEUE_SIZE } = this.options;
+    const { ring } = this.queue;
+    if (this.queue.size !== queueSize) {
+      const below = this.queue.size;
+      throw new VirtioError(
+        "QUEUE_SIZE_INVALID",
+        `queue size ${queueSize}: the ${ring.layout} layout was negotiated and needs a power of two, such as ${below} or ${2 * below}`,
+        { section: "2.7" },
+      );
+    }
+    if (indirect && !ring.indirect) {
+      const bit = featureBit("INDIRECT_DESC");
+      const why = this.device.offered.has(bit)
+        ? "the driver did not accept it"
+        : "the device did not offer it";
+      throw new VirtioError(
+        "INDIRECT_NOT_NEGOTIATED",
+        `indirect tables need INDIRECT_DESC negotiated: ${why}`,
+        {
+          section: "2.7.5.3.1",
+        },
+      );
+    }
+  }
+}
