@@ -41,8 +41,8 @@ export class StatusRegister {
       });
     }
     this.last = before | bit;
+    this.event("status", hex(before), statusNames(bit), "3.1.1");
     await this.port.writeStatus(this.last);
-    this.event("status", before, statusNames(bit), "3.1.1");
   }
 
   /**
@@ -52,6 +52,8 @@ export class StatusRegister {
    */
   async reset(): Promise<void> {
     const before = this.last;
+    this.last = 0;
+    this.event("reset", hex(before), "asks for a reset", "2.4");
     await this.port.writeStatus(0);
     for (let reads = 1; (await this.read()) !== 0; reads++) {
       if (reads >= this.resetReads) {
@@ -60,11 +62,11 @@ export class StatusRegister {
       }
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
-    this.event("reset", before, "0 was read back", "2.4.2");
+    this.event("reset", undefined, "read back: the reset is over", "2.4.2");
   }
 
-  private event(step: string, before: number, note: string, section: string): void {
-    const change = { before: hex(before), after: hex(this.last) };
+  private event(step: string, before: string | undefined, note: string, section: string): void {
+    const change = { ...(before === undefined ? {} : { before }), after: hex(this.last) };
     this.onEvent({ side: "driver", step, field: "status", ...change, section, note });
   }
 }

@@ -47,7 +47,7 @@ async function readOffer(run: Initialisation): Promise<void> {
   run.event({
     step: "features",
     field: "offered",
-    after: run.offered.toString(run.deviceType),
+    after: count(run.offered),
     section: "2.2.1",
     note: isAlias ? "words 2 and 3 repeat word 1: not taken for an offer" : "read",
     sets: run.sets(),
@@ -63,7 +63,7 @@ async function intersect(run: Initialisation): Promise<void> {
   run.event({
     step: "features",
     field: "choice",
-    after: run.choice.toString(deviceType),
+    after: count(run.choice),
     section: "2.2.1",
     note: unknown.isEmpty ? "all that is offered" : `not used: ${unknown.toString(deviceType)}`,
   });
@@ -76,7 +76,7 @@ async function dropUnmetBits(run: Initialisation): Promise<void> {
   if (missing.length === 0) return;
   run.choice = dropUnmet(run.choice, run.deviceType);
   const note = missing.map(({ text }) => text).join("; ");
-  const after = run.choice.toString(run.deviceType);
+  const after = count(run.choice);
   run.event({ step: "features", field: "choice", after, section: "2.2.1", note });
   requireFeatures(run);
 }
@@ -93,20 +93,14 @@ function requireFeatures(run: Initialisation): void {
 async function accept(run: Initialisation): Promise<void> {
   const { choice, port } = run;
   const high = [2, 3].filter((word) => choice.word(word) !== 0 || run.accepted.word(word) !== 0);
-  const again = run.hasAccepted;
+  const note = run.hasAccepted ? "accepts again" : "accepts";
+  run.accepted = choice;
+  run.hasAccepted = true;
+  const after = count(choice);
+  run.event({ step: "features", field: "accepted", after, section: "3.1.1", note, sets: run.sets() });
   for (const word of [...high, ...(port.wordOrder ?? run.profile.wordOrder)]) {
     await port.writeDriverFeatures(word, choice.word(word));
   }
-  run.accepted = choice;
-  run.hasAccepted = true;
-  run.event({
-    step: "features",
-    field: "accepted",
-    after: choice.toString(run.deviceType),
-    section: "3.1.1",
-    note: again ? "accepted again" : "accepted",
-    sets: run.sets(),
-  });
 }
 
 /** The driver looks at the configuration and may drop bits (§3.1.1 step 4, patch for issue 241). */
@@ -169,4 +163,8 @@ async function queues(run: Initialisation): Promise<void> {
       note: `${ring.layout} ring`,
     });
   }
+}
+
+function count(set: FeatureSet): string {
+  return `${set.bits().length} features`;
 }

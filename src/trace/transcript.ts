@@ -8,7 +8,7 @@ import type { ControlEvent, EventSink, SetNames } from "../negotiation/control-e
 export interface TranscriptEvent extends ControlEvent {
   /** 0 and up, without gaps. */
   readonly seq: number;
-  /** Milliseconds since the transcript began, by its clock. */
+  /** Milliseconds since the first event, by the transcript's clock. */
   readonly time: number;
 }
 
@@ -43,13 +43,12 @@ export class Transcript {
   private readonly kept: TranscriptEvent[] = [];
   private readonly clock: () => number;
   private readonly limit: number;
-  private readonly start: number;
+  private start = 0;
   private count = 0;
 
   constructor(options: TranscriptOptions = {}) {
     this.clock = options.clock ?? (() => performance.now());
     this.limit = options.limit ?? 10_000;
-    this.start = this.clock();
     this.sink = (event) => this.add(event);
   }
 
@@ -72,22 +71,31 @@ export class Transcript {
     return { schema: "virtq.transcript/1", events: this.kept, dropped: this.dropped };
   }
 
-  /** One line for each event: number, time, side, step, register or field, before and after, section, and the note. */
+  /**
+   * One line for each event: number, milliseconds, side, step, register or field, before and after, section, and the
+   * note; below it the feature sets that changed.
+   */
   toText(options: TranscriptTextOptions = {}): string {
     const events = options.short ? this.kept.filter(isOwnNews) : this.kept;
     const rows = events.map((event) => cells(event, options.times ?? true));
     const widths = (rows[0] ?? []).map((_, column) =>
       Math.max(...rows.map((row) => row[column]?.length ?? 0)),
     );
-    const lines = events.flatMap((event, i) => {
+    const shown: Record<string, SetNames> = {};
+    const lines = events.flatMap(({ side, sets }, i) => {
       const row = (rows[i] ?? []).map((cell, column) => cell.padEnd(widths[column] ?? 0));
-      return [row.join("  ").trimEnd(), ...setLines(event.sets)];
+      if (sets === undefined) return [row.join("  ").trimEnd()];
+      const view = options.short ? "both" : side;
+      const below = setLines(shown[view] ?? NOTHING, sets);
+      shown[view] = sets;
+      return [row.join("  ").trimEnd(), ...below];
     });
     if (this.dropped > 0) lines.push(`… and ${this.dropped} more`);
     return lines.join("\n");
   }
 
   private add(event: ControlEvent): void {
+    if (this.count === 0) this.start = this.clock();
     this.count++;
     if (this.kept.length >= this.limit) return;
     this.kept.push({ seq: this.kept.length, time: this.clock() - this.start, ...event });
@@ -108,9 +116,14 @@ function cells(event: TranscriptEvent, times: boolean): string[] {
   return [`${seq}`, ...(times ? [time.toFixed(2)] : []), side, step, field ?? "", change, where, remark];
 }
 
-function setLines(sets: SetNames | undefined): string[] {
-  if (sets === undefined) return [];
-  return (["offered", "accepted", "negotiated"] as const).map(
-    (name) => `      ${name.padEnd(10)} ${sets[name].length === 0 ? "(none)" : sets[name].join(" | ")}`,
-  );
+const NOTHING: SetNames = { offered: [], accepted: [], negotiated: [] };
+
+/** A line for each set that is another one than its side showed before. */
+function setLines(before: SetNames, now: SetNames): string[] {
+  const lines: string[] = [];
+  for (const name of ["offered", "accepted", "negotiated"] as const) {
+    const text = now[name].join(" | ");
+    if (text !== before[name].join(" | ")) lines.push(`      ${name}: ${text === "" ? "(none)" : text}`);
+  }
+  return lines;
 }
