@@ -1,7 +1,12 @@
 import { defineConfig } from "tsup";
 
 /** What a program can import; the command line is built beside it and shares its chunks. */
-const library = { index: "src/index.ts" };
+const library = {
+  index: "src/index.ts",
+  models: "src/models.ts",
+  transport: "src/transport.ts",
+  node: "src/node.ts",
+};
 
 // `clean` stays off: it would delete the sibling format's output; scripts/build.mjs removes dist/ instead.
 // `splitting` keeps one VirtioError and one copy of the embedded bytes, whichever entries a program mixes.

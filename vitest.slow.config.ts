@@ -1,6 +1,12 @@
 import { defineConfig } from "vitest/config";
 
-// `npm run test:slow`: ten million property operations, a 64 MiB file system through every ring.
+// Tests with scripts of their own. `npm run test:slow`: ten million property operations, a 64 MiB file system through
+// every ring. `npm run test:package`: the packed tarball.
 export default defineConfig({
-  test: { include: ["test/slow/**/*.test.ts"], testTimeout: 20 * 60_000, fileParallelism: false },
+  test: {
+    include: ["test/{slow,package}/**/*.test.ts"],
+    testTimeout: 20 * 60_000,
+    hookTimeout: 5 * 60_000,
+    fileParallelism: false,
+  },
 });

@@ -22,7 +22,7 @@ const ARROW = [
   ["sim"],
   ["report"],
   ["slim"],
-  ["index"],
+  ["index", "node"],
   ["cli"],
 ];
 /** Packages that are installed with virtq, for its command line alone. */

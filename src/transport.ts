@@ -1,0 +1,3 @@
+/** `virtq/transport`: between a driver and a device, and what a driver needs of any of them. */
+export type { TransportPort } from "./driver/port";
+export { Loopback } from "./transport/loopback";
