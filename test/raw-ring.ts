@@ -21,7 +21,11 @@ export interface RawDescriptor {
 
 /** Guest memory by guest-physical address; `source` gives the bytes anew at every access (memory may have grown). */
 export class RawMemory {
-  constructor(readonly source: () => Uint8Array) {}
+  readonly source: () => Uint8Array;
+
+  constructor(source: () => Uint8Array) {
+    this.source = source;
+  }
 
   private view(): DataView {
     const bytes = this.source();
@@ -45,11 +49,15 @@ export class RawMemory {
 
 /** A split ring as bytes (§2.7). Slots and indices are taken as given, in range or not. */
 export class RawSplit {
-  constructor(
-    readonly memory: RawMemory,
-    readonly size: number,
-    readonly areas: Areas,
-  ) {}
+  readonly memory: RawMemory;
+  readonly size: number;
+  readonly areas: Areas;
+
+  constructor(memory: RawMemory, size: number, areas: Areas) {
+    this.memory = memory;
+    this.size = size;
+    this.areas = areas;
+  }
 
   /** Writes descriptor `slot` of the table, or of the indirect table at `table`. */
   desc(slot: number, d: RawDescriptor, table = this.areas.descriptor): void {
@@ -124,11 +132,15 @@ export class RawSplit {
 
 /** A packed ring as bytes (§2.8). */
 export class RawPacked {
-  constructor(
-    readonly memory: RawMemory,
-    readonly size: number,
-    readonly areas: Areas,
-  ) {}
+  readonly memory: RawMemory;
+  readonly size: number;
+  readonly areas: Areas;
+
+  constructor(memory: RawMemory, size: number, areas: Areas) {
+    this.memory = memory;
+    this.size = size;
+    this.areas = areas;
+  }
 
   /** Writes slot `slot` of the ring, or entry `slot` of the indirect table at `table`. */
   desc(slot: number, d: RawDescriptor, table = this.areas.descriptor): void {

@@ -5,9 +5,9 @@
  */
 import { writeStart } from "./model/areas";
 import { makeModelRings } from "./model/model";
-import type { GuestRegion, RingAreas, RingOptions, Rings } from "./model/ring";
+import type { GuestRegion, MakeRings, RingAreas, RingOptions, Rings } from "./model/ring";
 import { RawMemory, RawPacked, RawSplit } from "./raw-ring";
-import { wasmBackends } from "./wasm-rings";
+import { makeQueueRings, makeWasmRings, wasmMemory } from "./wasm-rings";
 
 /** Set-up of a world; areas, regions and memory size have defaults that suit most tests. */
 export type WorldOptions = Omit<RingOptions, "memory" | "regions" | "areas"> & {
@@ -21,81 +21,89 @@ export type WorldOptions = Omit<RingOptions, "memory" | "regions" | "areas"> & {
 
 /** Both halves of a queue over one memory. */
 export interface World extends Rings {
+  readonly rings: Rings;
   readonly options: RingOptions;
   /** Region 0 of guest RAM by guest-physical address. */
   readonly guest: RawMemory;
   readonly split: RawSplit;
   readonly packed: RawPacked;
-  /** Bytes outside guest RAM (and outside the core's own state area) that don't hold the canary any more. */
+  /** Offsets of bytes outside guest RAM that don't hold the canary any more; the world must have been opened with it. */
   strayWrites(): number[];
 }
 
-/** Makes the halves of a queue in a memory; `state` is a range that belongs to the implementation alone. */
+/** One implementation of the rings. */
 export interface Backend {
   readonly name: string;
-  /** A memory of exactly this many bytes; it may be used again for the next world. */
-  memory(bytes: number): { readonly buffer: ArrayBufferLike };
-  rings(options: RingOptions, state: { base: number; size: number }): Rings;
+  readonly makeRings: MakeRings;
+  /** So many bytes of memory, a multiple of 65,536; the same ones every time. */
+  memory(bytes: number): Uint8Array;
+  /** Drives the public classes: completions out of turn are held back, not refused. */
+  readonly holdsBack?: boolean;
 }
 
 /** 256 KiB of guest RAM at 1 MiB of a memory of 4 MiB, as the corpus of hostile rings has it. */
 export const GUEST: GuestRegion = { gpa: 0, base: 0x100000, size: 0x40000 };
 export const MEMORY_BYTES = 0x400000;
-/** Where an implementation that needs memory of its own may keep it. */
-const STATE_BYTES = 0x100000;
 
-const model: Backend = {
-  name: "model",
-  memory: (bytes) => ({ buffer: modelMemory(bytes) }),
-  rings: (options) => makeModelRings(options),
+function backend(name: string, makeRings: MakeRings, make: (bytes: number) => Uint8Array): Backend {
+  const memories = new Map<number, Uint8Array>();
+  return {
+    name,
+    makeRings,
+    memory: (bytes) => {
+      const memory = memories.get(bytes) ?? make(bytes);
+      memories.set(bytes, memory);
+      return memory;
+    },
+  };
+}
+
+export const MODEL = backend("model", makeModelRings, (bytes) => new Uint8Array(bytes));
+export const RELEASE = backend("release", makeWasmRings, (bytes) => wasmMemory(bytes));
+export const SHARED = backend("shared", makeWasmRings, (bytes) => wasmMemory(bytes, true));
+/** The release build behind DriverQueue and DeviceQueue. */
+export const QUEUES: Backend = {
+  ...backend("queues", makeQueueRings, (bytes) => wasmMemory(bytes)),
+  holdsBack: true,
 };
 
-/** The reference rings, and the core in every build. */
-export const BACKENDS: readonly Backend[] = [model, ...wasmBackends];
-
-const modelMemories = new Map<number, ArrayBuffer>();
-
-function modelMemory(bytes: number): ArrayBuffer {
-  const known = modelMemories.get(bytes);
-  if (known) return known;
-  const fresh = new ArrayBuffer(bytes);
-  modelMemories.set(bytes, fresh);
-  return fresh;
-}
+/** The reference rings, the core in both builds, and the classes over it. */
+export const BACKENDS: readonly Backend[] = [MODEL, RELEASE, SHARED, QUEUES];
 
 const DEFAULT_AREAS = {
   split: { descriptor: 0x1000, driver: 0x2000, device: 0x3000 },
   packed: { descriptor: 0x1000, driver: 0x2000, device: 0x2010 },
 } as const;
 
-/** Four table entries a slot at 0x20000 in every queue that negotiated indirect descriptors. */
+/** Sixteen table entries a slot at 0x20000 in every queue that negotiated indirect descriptors. */
 export const TABLES = { address: 0x20000, entries: 16 } as const;
 
-/** Opens a queue in zeroed guest RAM whose ring words stand at `options.start`. */
+/** Opens a queue in zeroed guest RAM whose ring words stand at `options.start`. It takes the place of the backend's last one. */
 export function openWorld(backend: Backend, options: WorldOptions): World {
   const { memoryBytes = MEMORY_BYTES, regions = [GUEST], canary = false, ...ring } = options;
   const memory = backend.memory(memoryBytes);
-  const bytes = (): Uint8Array => new Uint8Array(memory.buffer, 0, memoryBytes);
-  if (canary) bytes().set(canaryBytes(memoryBytes));
-  for (const { base, size } of regions) bytes().fill(0, base, base + size);
+  if (canary) memory.set(canaryBytes(memoryBytes));
+  for (const { base, size } of regions) memory.fill(0, base, base + size);
   const areas = options.areas ?? {
     ...DEFAULT_AREAS[options.layout],
     ...(options.features.indirect && options.size <= 256 && { tables: TABLES }),
   };
-  const full: RingOptions = { ...ring, areas, regions, memory: bytes() };
+  const full: RingOptions = { ...ring, areas, regions, memory };
+  const rings = backend.makeRings(full);
+  // A half may have put its words in memory; every world starts with the same bytes.
+  for (const { base, size } of regions) memory.fill(0, base, base + size);
   writeStart(full);
-  const state = { base: memoryBytes - STATE_BYTES, size: STATE_BYTES };
-  const rings = backend.rings(full, state);
   const [first = GUEST] = regions;
-  const guest = new RawMemory(() => bytes().subarray(first.base, first.base + first.size));
+  const guest = new RawMemory(() => memory.subarray(first.base, first.base + first.size));
   return {
+    rings,
     driver: rings.driver,
     device: rings.device,
     options: full,
     guest,
     split: new RawSplit(guest, options.size, areas),
     packed: new RawPacked(guest, options.size, areas),
-    strayWrites: () => strayWrites(bytes(), [...regions, state]),
+    strayWrites: () => strayWrites(memory, regions),
   };
 }
 

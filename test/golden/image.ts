@@ -61,12 +61,14 @@ function put64(bytes: DataView, at: number, value: number): void {
 
 /** The expected bytes of a split ring: descriptor table, available ring, used ring, table slab. */
 export class SplitImage {
+  readonly size: number;
   readonly desc: Area;
   readonly avail: Area;
   readonly used: Area;
   readonly tables: Area;
 
-  constructor(readonly size: number) {
+  constructor(size: number) {
+    this.size = size;
     this.desc = area("descriptor table", GOLDEN_AREAS.descriptor, 16 * size, 16);
     this.avail = area("available ring", GOLDEN_AREAS.driver, 6 + 2 * size, 2);
     this.used = area("used ring", GOLDEN_AREAS.device, 6 + 8 * size, 2);
