@@ -11,12 +11,17 @@ import {
   firstSegment,
   segmentAddress,
   segmentRecordLength,
+  setCompletion,
 } from "./batch";
 import { SEGMENT_RECORD_BYTES } from "./abi";
 import { copyBytes } from "./memory";
 import { batch, copyBase, copyBytesTotal, copyPosition, isLogged, setCopyPosition } from "./queue-state";
-import { complete as packedComplete, take as packedTake, undo as packedUndo } from "./packed/device";
-import { complete as splitComplete, take as splitTake, undo as splitUndo } from "./split/device";
+import {
+  completeBatch as packedCompleteBatch,
+  take as packedTake,
+  undo as packedUndo,
+} from "./packed/device";
+import { completeBatch as splitCompleteBatch, take as splitTake, undo as splitUndo } from "./split/device";
 import { deviceLogRoom, deviceTouched } from "./touched";
 
 /**
@@ -90,7 +95,8 @@ function copy(q: usize, chain: usize): u32 {
 }
 
 
-@inline function nextChain(chain: usize): usize {
+@inline
+function nextChain(chain: usize): usize {
   return (
     firstSegment(chain) +
     <usize>(chainReadableCount(chain) + chainWritableCount(chain)) * SEGMENT_RECORD_BYTES
@@ -98,12 +104,14 @@ function copy(q: usize, chain: usize): u32 {
 }
 
 /** Chains per inner round: one with touched ranges on, so that a full log stops before anything is consumed. */
-@inline function round(q: usize, left: u32): u32 {
+@inline
+function round(q: usize, left: u32): u32 {
   return isLogged(q) ? 1 : min(left, batch(q));
 }
 
 /** Whether the log takes what serving this chain writes. */
-@inline function hasRoom(q: usize, chain: usize): bool {
+@inline
+function hasRoom(q: usize, chain: usize): bool {
   return deviceLogRoom(q, chainWritableCount(chain) + 2);
 }
 
@@ -120,9 +128,10 @@ export function splitRun(q: usize, kind: u32, budget: u32): i32 {
         splitUndo(q, chainToken(chain));
         return served ? served : BUFFER_TOO_SHORT;
       }
-      splitComplete(q, chainToken(chain), serve(q, kind, chain));
+      setCompletion(q, i, chainToken(chain), serve(q, kind, chain));
       chain = next;
     }
+    splitCompleteBatch(q, taken);
     served += taken;
   }
   return served;
@@ -141,9 +150,10 @@ export function packedRun(q: usize, kind: u32, budget: u32): i32 {
         packedUndo(q, chainToken(chain));
         return served ? served : BUFFER_TOO_SHORT;
       }
-      packedComplete(q, chainToken(chain), serve(q, kind, chain));
+      setCompletion(q, i, chainToken(chain), serve(q, kind, chain));
       chain = next;
     }
+    packedCompleteBatch(q, taken);
     served += taken;
   }
   return served;

@@ -28,131 +28,173 @@ import {
 } from "./abi";
 import { batch, deviceRecords, driverRecords, recordBytes } from "./queue-state";
 
+/** Bytes of a chain record with one segment. */
+export const SINGLE_CHAIN_BYTES: usize = CHAIN_RECORD_BYTES + SEGMENT_RECORD_BYTES;
+
 /** Writes used record `i`: the token, and the bytes that the device wrote. */
-@inline export function setUsedRecord(q: usize, i: u32, token: u32, length: u32): void {
+@inline
+export function setUsedRecord(q: usize, i: u32, token: u32, length: u32): void {
   store<u64>(driverRecords(q) + <usize>i * USED_RECORD_BYTES, (<u64>token) | ((<u64>length) << 32));
 }
 
 /** Writes the token that `add` gave to submission `i`. */
-@inline export function setAddedToken(q: usize, i: u32, token: u32): void {
+@inline
+export function setAddedToken(q: usize, i: u32, token: u32): void {
   store<u32>(driverRecords(q) + <usize>batch(q) * USED_RECORD_BYTES + <usize>i * TOKEN_BYTES, token);
 }
 
 
-@inline export function firstSubmission(q: usize): usize {
+@inline
+export function firstSubmission(q: usize): usize {
   return driverRecords(q) + <usize>batch(q) * 16;
 }
 
 
-@inline export function submissionsEnd(q: usize): usize {
+@inline
+export function submissionsEnd(q: usize): usize {
   return firstSubmission(q) + recordBytes(q);
 }
 
 
-@inline export function submissionReadable(submission: usize): u32 {
+@inline
+export function submissionReadable(submission: usize): u32 {
   return load<u32>(submission, 0);
 }
 
 
-@inline export function submissionWritable(submission: usize): u32 {
+@inline
+export function submissionWritable(submission: usize): u32 {
   return load<u32>(submission, 4);
 }
 
+/** Both counts in one load: readable in the low half, writable in the high half. */
+@inline
+export function submissionShape(submission: usize): u64 {
+  return load<u64>(submission);
+}
 
-@inline export function submissionIsIndirect(submission: usize): bool {
+
+@inline
+export function submissionIsIndirect(submission: usize): bool {
   return (load<u32>(submission, 8) & SUBMISSION_INDIRECT) != 0;
 }
 
 
-@inline export function submissionSegment(submission: usize, i: u32): usize {
+@inline
+export function submissionSegment(submission: usize, i: u32): usize {
   return submission + SUBMISSION_HEADER_BYTES + <usize>i * SUBMISSION_SEGMENT_BYTES;
 }
 
 
-@inline export function segmentGpa(segment: usize): u64 {
+@inline
+export function segmentGpa(segment: usize): u64 {
   return load<u64>(segment, 0);
 }
 
 
-@inline export function segmentLength(segment: usize): u32 {
+@inline
+export function segmentLength(segment: usize): u32 {
   return load<u32>(segment, 8);
 }
 
+/** Writes completion record `i`, as a device inside WASM does. */
+@inline
+export function setCompletion(q: usize, i: u32, token: u32, written: u32): void {
+  store<u64>(deviceRecords(q) + <usize>i * COMPLETION_RECORD_BYTES, (<u64>token) | ((<u64>written) << 32));
+}
 
-@inline export function completionToken(q: usize, i: u32): u32 {
+
+@inline
+export function completionToken(q: usize, i: u32): u32 {
   return load<u32>(deviceRecords(q) + <usize>i * COMPLETION_RECORD_BYTES, 0);
 }
 
 
-@inline export function completionWritten(q: usize, i: u32): u32 {
+@inline
+export function completionWritten(q: usize, i: u32): u32 {
   return load<u32>(deviceRecords(q) + <usize>i * COMPLETION_RECORD_BYTES, 4);
 }
 
 
-@inline export function firstChain(q: usize): usize {
+@inline
+export function firstChain(q: usize): usize {
   return deviceRecords(q) + <usize>batch(q) * COMPLETION_RECORD_BYTES;
 }
 
 
-@inline export function chainsEnd(q: usize): usize {
+@inline
+export function chainsEnd(q: usize): usize {
   return firstChain(q) + recordBytes(q);
 }
 
 /** Writes segment record at `record` and gives the place of the next one. */
-@inline export function appendSegment(record: usize, linear: u32, length: u32): usize {
+@inline
+export function appendSegment(record: usize, linear: u32, length: u32): usize {
   store<u64>(record, (<u64>linear) | ((<u64>length) << 32));
   return record + SEGMENT_RECORD_BYTES;
 }
 
 
-@inline export function firstSegment(chain: usize): usize {
+@inline
+export function firstSegment(chain: usize): usize {
   return chain + CHAIN_RECORD_BYTES;
 }
 
 
-@inline export function segmentAddress(record: usize): usize {
+@inline
+export function segmentAddress(record: usize): usize {
   return load<u32>(record, 0);
 }
 
 
-@inline export function segmentRecordLength(record: usize): u32 {
+@inline
+export function segmentRecordLength(record: usize): u32 {
   return load<u32>(record, 4);
 }
 
 
-@inline export function setChainHeader(
-  chain: usize,
-  token: u32,
-  readable: u32,
-  writable: u32,
-  error: i32,
-): void {
+@inline
+export function setChainHeader(chain: usize, token: u32, readable: u32, writable: u32, error: i32): void {
   store<u64>(chain, (<u64>token) | ((<u64>readable) << 32), CHAIN_TOKEN);
   store<u64>(chain, (<u64>writable) | ((<u64>(<u32>error)) << 32), CHAIN_WRITABLE_COUNT);
 }
 
+/** A whole record of a chain with one direct element. */
+@inline
+export function setSingleChain(chain: usize, token: u32, linear: u32, length: u32, write: bool): void {
+  const writable: u32 = write ? 1 : 0;
+  setChainHeader(chain, token, writable ^ 1, writable, 0);
+  setChainBytes(chain, write ? 0 : length, write ? length : 0);
+  appendSegment(firstSegment(chain), linear, length);
+}
 
-@inline export function setChainBytes(chain: usize, readable: u64, writable: u64): void {
+
+@inline
+export function setChainBytes(chain: usize, readable: u64, writable: u64): void {
   store<u64>(chain, readable, CHAIN_READABLE_BYTES);
   store<u64>(chain, writable, CHAIN_WRITABLE_BYTES);
 }
 
 
-@inline export function chainToken(chain: usize): u32 {
+@inline
+export function chainToken(chain: usize): u32 {
   return load<u32>(chain, CHAIN_TOKEN);
 }
 
 
-@inline export function chainReadableCount(chain: usize): u32 {
+@inline
+export function chainReadableCount(chain: usize): u32 {
   return load<u32>(chain, CHAIN_READABLE_COUNT);
 }
 
 
-@inline export function chainWritableCount(chain: usize): u32 {
+@inline
+export function chainWritableCount(chain: usize): u32 {
   return load<u32>(chain, CHAIN_WRITABLE_COUNT);
 }
 
 
-@inline export function chainError(chain: usize): i32 {
+@inline
+export function chainError(chain: usize): i32 {
   return load<i32>(chain, CHAIN_ERROR);
 }

@@ -22,7 +22,7 @@ import {
   INDIRECT_TOO_LONG,
 } from "../src/spec/result";
 import { OPTION_STRICT_RING, SEGMENT_RECORD_BYTES } from "./abi";
-import { appendSegment, firstSegment } from "./batch";
+import { appendSegment, firstSegment, setChainBytes, setChainHeader } from "./batch";
 import { NOT_IN_GUEST, translate, wrapsAround } from "./memory";
 import { blame, core, features, size, tableLimit } from "./queue-state";
 import { descAddr, descTail, tailFlags, tailLength, tailNext } from "./split/layout";
@@ -30,76 +30,78 @@ import { descAddr, descTail, tailFlags, tailLength, tailNext } from "./split/lay
 /** A chain holds at most 2^32 bytes (§2.7.5.2). */
 const CHAIN_BYTES_MAX: u64 = 0x100000000;
 
-// The chain being walked.
+// The chain being walked: where its next segment goes, and what came before its first writable element.
 let queue: usize = 0;
 let guest: usize = 0;
+let start: usize = 0;
 let place: usize = 0;
 let end: usize = 0;
+let total: u64 = 0;
 let sawWritable: bool = false;
-let readableSegments: u32 = 0;
-let writableSegments: u32 = 0;
+let readableEnd: usize = 0;
 let readableTotal: u64 = 0;
-let writableTotal: u64 = 0;
 
 /** Starts a chain record at `record`, whose segments end before `limit`. */
-@inline export function beginChain(q: usize, record: usize, limit: usize): void {
+@inline
+export function beginChain(q: usize, record: usize, limit: usize): void {
   queue = q;
   guest = core(q);
-  place = firstSegment(record);
+  start = firstSegment(record);
+  place = start;
   end = limit;
+  total = 0;
   sawWritable = false;
-  readableSegments = 0;
-  writableSegments = 0;
-  readableTotal = 0;
-  writableTotal = 0;
 }
 
 /** Where the next chain record goes. */
-@inline export function chainEnd(): usize {
+@inline
+export function chainEnd(): usize {
   return place;
 }
 
-
-@inline export function chainReadableSegments(): u32 {
-  return readableSegments;
+/** Device-writable bytes of the chain, 0…2^32. */
+@inline
+export function chainWritableTotal(): u64 {
+  return sawWritable ? total - readableTotal : 0;
 }
 
-
-@inline export function chainWritableSegments(): u32 {
-  return writableSegments;
-}
-
-
-@inline export function chainReadableTotal(): u64 {
-  return readableTotal;
-}
-
-
-@inline export function chainWritableTotal(): u64 {
-  return writableTotal;
+/** Writes the record's header. */
+@inline
+export function endChain(record: usize, token: u32, error: i32): void {
+  const readEnd = sawWritable ? readableEnd : place;
+  const readable = <u32>(readEnd - start) / SEGMENT_RECORD_BYTES;
+  const writable = <u32>(place - readEnd) / SEGMENT_RECORD_BYTES;
+  setChainHeader(record, token, readable, writable, error);
+  setChainBytes(record, sawWritable ? readableTotal : total, chainWritableTotal());
 }
 
 /** Adds one buffer element to the chain; 0, or why not. Zero-length elements are skipped (§2.7.5 allows them). */
+@inline
 export function pushDescriptor(address: u64, length: u32, flags: u32): i32 {
   const write = (flags & VIRTQ_DESC_F_WRITE) != 0;
-  if (write) sawWritable = true;
-  else if (sawWritable) return blame(queue, DESC_ORDER, address, length); // §2.7.4.2: readable elements come first
+  if (write != sawWritable) {
+    if (!write) return blame(queue, DESC_ORDER, address, length); // §2.7.4.2: readable elements come first
+    sawWritable = true;
+    readableEnd = place;
+    readableTotal = total;
+  }
+  const linear = translate(guest, address, length, write);
+  const sum = total + length;
+  if (linear == NOT_IN_GUEST || sum > CHAIN_BYTES_MAX || place + SEGMENT_RECORD_BYTES > end || !length) {
+    return judgeElement(address, length, linear, sum);
+  }
+  place = appendSegment(place, <u32>linear, length);
+  total = sum;
+  return 0;
+}
+
+/** An element that can't simply be appended: skipped for its length 0, or refused for the first reason. */
+function judgeElement(address: u64, length: u32, linear: u64, sum: u64): i32 {
   if (!length) return 0;
   if (wrapsAround(address, length)) return blame(queue, DESC_ADDR_OVERFLOW, address, length);
-  const linear = translate(guest, address, length, write);
   if (linear == NOT_IN_GUEST) return blame(queue, DESC_OUT_OF_GUEST, address, length);
-  const total = readableTotal + writableTotal + length;
-  if (total > CHAIN_BYTES_MAX) return blame(queue, CHAIN_BYTES_OVERFLOW, total, CHAIN_BYTES_MAX);
-  if (place + SEGMENT_RECORD_BYTES > end) return BUFFER_TOO_SHORT;
-  place = appendSegment(place, <u32>linear, length);
-  if (write) {
-    writableSegments++;
-    writableTotal += length;
-  } else {
-    readableSegments++;
-    readableTotal += length;
-  }
-  return 0;
+  if (sum > CHAIN_BYTES_MAX) return blame(queue, CHAIN_BYTES_OVERFLOW, sum, CHAIN_BYTES_MAX);
+  return BUFFER_TOO_SHORT;
 }
 
 // The door to a table: its entries, or a negative code. Its linear address lands in `tableLinear`.

@@ -19,156 +19,187 @@ import {
 } from "./abi";
 
 
-@inline export function driverError(q: usize): i32 {
+@inline
+export function driverError(q: usize): i32 {
   return load<i32>(q, DRIVER_ERROR);
 }
 
 
-@inline export function setDriverError(q: usize, value: i32): void {
+@inline
+export function setDriverError(q: usize, value: i32): void {
   store<i32>(q, value, DRIVER_ERROR);
 }
 
 
-@inline export function driverAvail(q: usize): u32 {
+@inline
+export function driverAvail(q: usize): u32 {
   return load<u32>(q, DRIVER_AVAIL);
 }
 
 
-@inline export function setDriverAvail(q: usize, value: u32): void {
+@inline
+export function setDriverAvail(q: usize, value: u32): void {
   store<u32>(q, value, DRIVER_AVAIL);
 }
 
 
-@inline export function driverAvailWrap(q: usize): u32 {
+@inline
+export function driverAvailWrap(q: usize): u32 {
   return load<u32>(q, DRIVER_AVAIL_WRAP);
 }
 
 
-@inline export function setDriverAvailWrap(q: usize, value: u32): void {
+@inline
+export function setDriverAvailWrap(q: usize, value: u32): void {
   store<u32>(q, value, DRIVER_AVAIL_WRAP);
 }
 
 
-@inline export function driverPending(q: usize): u32 {
+@inline
+export function driverPending(q: usize): u32 {
   return load<u32>(q, DRIVER_PENDING);
 }
 
 
-@inline export function setDriverPending(q: usize, value: u32): void {
+@inline
+export function setDriverPending(q: usize, value: u32): void {
   store<u32>(q, value, DRIVER_PENDING);
 }
 
 
-@inline export function driverPendingSlot(q: usize): u32 {
+@inline
+export function driverPendingSlot(q: usize): u32 {
   return load<u32>(q, DRIVER_PENDING_SLOT);
 }
 
 
-@inline export function setDriverPendingSlot(q: usize, value: u32): void {
+@inline
+export function setDriverPendingSlot(q: usize, value: u32): void {
   store<u32>(q, value, DRIVER_PENDING_SLOT);
 }
 
 
-@inline export function driverPendingFlags(q: usize): u32 {
+@inline
+export function driverPendingFlags(q: usize): u32 {
   return load<u32>(q, DRIVER_PENDING_FLAGS);
 }
 
 
-@inline export function setDriverPendingFlags(q: usize, value: u32): void {
+@inline
+export function setDriverPendingFlags(q: usize, value: u32): void {
   store<u32>(q, value, DRIVER_PENDING_FLAGS);
 }
 
 
-@inline export function driverUsed(q: usize): u32 {
+@inline
+export function driverUsed(q: usize): u32 {
   return load<u32>(q, DRIVER_USED);
 }
 
 
-@inline export function setDriverUsed(q: usize, value: u32): void {
+@inline
+export function setDriverUsed(q: usize, value: u32): void {
   store<u32>(q, value, DRIVER_USED);
 }
 
 
-@inline export function driverUsedWrap(q: usize): u32 {
+@inline
+export function driverUsedWrap(q: usize): u32 {
   return load<u32>(q, DRIVER_USED_WRAP);
 }
 
 
-@inline export function setDriverUsedWrap(q: usize, value: u32): void {
+@inline
+export function setDriverUsedWrap(q: usize, value: u32): void {
   store<u32>(q, value, DRIVER_USED_WRAP);
 }
 
 
-@inline export function driverFreeHead(q: usize): u32 {
+@inline
+export function driverFreeHead(q: usize): u32 {
   return load<u32>(q, DRIVER_FREE_HEAD);
 }
 
 
-@inline export function setDriverFreeHead(q: usize, value: u32): void {
+@inline
+export function setDriverFreeHead(q: usize, value: u32): void {
   store<u32>(q, value, DRIVER_FREE_HEAD);
 }
 
 
-@inline export function driverFreeCount(q: usize): u32 {
+@inline
+export function driverFreeCount(q: usize): u32 {
   return load<u32>(q, DRIVER_FREE_COUNT);
 }
 
 
-@inline export function setDriverFreeCount(q: usize, value: u32): void {
+@inline
+export function setDriverFreeCount(q: usize, value: u32): void {
   store<u32>(q, value, DRIVER_FREE_COUNT);
 }
 
 
-@inline export function driverInFlight(q: usize): u32 {
+@inline
+export function driverInFlight(q: usize): u32 {
   return load<u32>(q, DRIVER_IN_FLIGHT);
 }
 
 
-@inline export function setDriverInFlight(q: usize, value: u32): void {
+@inline
+export function setDriverInFlight(q: usize, value: u32): void {
   store<u32>(q, value, DRIVER_IN_FLIGHT);
 }
 
 
-@inline export function driverOldest(q: usize): u32 {
+@inline
+export function driverOldest(q: usize): u32 {
   return load<u32>(q, DRIVER_OLDEST);
 }
 
 
-@inline export function setDriverOldest(q: usize, value: u32): void {
+@inline
+export function setDriverOldest(q: usize, value: u32): void {
   store<u32>(q, value, DRIVER_OLDEST);
 }
 
 
-@inline export function driverBatchEnd(q: usize): u32 {
+@inline
+export function driverBatchEnd(q: usize): u32 {
   return load<u32>(q, DRIVER_BATCH_END);
 }
 
 
-@inline export function setDriverBatchEnd(q: usize, value: u32): void {
+@inline
+export function setDriverBatchEnd(q: usize, value: u32): void {
   store<u32>(q, value, DRIVER_BATCH_END);
 }
 
 
-@inline export function driverBatchLength(q: usize): u32 {
+@inline
+export function driverBatchLength(q: usize): u32 {
   return load<u32>(q, DRIVER_BATCH_LENGTH);
 }
 
 
-@inline export function setDriverBatchLength(q: usize, value: u32): void {
+@inline
+export function setDriverBatchLength(q: usize, value: u32): void {
   store<u32>(q, value, DRIVER_BATCH_LENGTH);
 }
 
 
-@inline export function setDriverKickValue(q: usize, value: u32): void {
+@inline
+export function setDriverKickValue(q: usize, value: u32): void {
   store<u32>(q, value, DRIVER_KICK_VALUE);
 }
 
 
-@inline export function driverLogCount(q: usize): u32 {
+@inline
+export function driverLogCount(q: usize): u32 {
   return load<u32>(q, DRIVER_LOG_COUNT);
 }
 
 
-@inline export function setDriverLogCount(q: usize, value: u32): void {
+@inline
+export function setDriverLogCount(q: usize, value: u32): void {
   store<u32>(q, value, DRIVER_LOG_COUNT);
 }

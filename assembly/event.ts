@@ -8,7 +8,8 @@ import { RING_EVENT_FLAGS_DESC, RING_EVENT_FLAGS_DISABLE } from "../src/spec/pac
  * `event`: the other side wants to hear of the entry written at this index.
  * `next`: the index after the move. `old`: the index before it. `next == old` never fires.
  */
-@inline export function needEvent(event: u32, next: u32, old: u32): bool {
+@inline
+export function needEvent(event: u32, next: u32, old: u32): bool {
   return ((next - event - 1) & 0xffff) < ((next - old) & 0xffff);
 }
 

@@ -17,16 +17,18 @@ import {
 export const NOT_IN_GUEST: u64 = 0xffffffffffffffff;
 
 
-@inline function regionTranslate(region: usize, gpa: u64, length: u64, write: bool): u64 {
+@inline
+function regionTranslate(region: usize, gpa: u64, length: u64, write: bool): u64 {
   const size = load<u64>(region, REGION_SIZE);
   const offset = gpa - load<u64>(region, REGION_GPA); // wraps to a huge value below the region
-  if (offset > size || length > size - offset) return NOT_IN_GUEST;
+  if (!within(offset, length, size)) return NOT_IN_GUEST;
   if (write && load<u32>(region, REGION_READ_ONLY)) return NOT_IN_GUEST;
   return <u64>load<u32>(region, REGION_BASE) + offset;
 }
 
 /** Linear address of `length` bytes at guest address `gpa`, or NOT_IN_GUEST. No buffer spans two regions. */
-@inline export function translate(core: usize, gpa: u64, length: u64, write: bool): u64 {
+@inline
+export function translate(core: usize, gpa: u64, length: u64, write: bool): u64 {
   const linear = regionTranslate(core + CORE_REGIONS, gpa, length, write);
   return linear != NOT_IN_GUEST ? linear : translateElsewhere(core, gpa, length, write);
 }
@@ -40,38 +42,75 @@ function translateElsewhere(core: usize, gpa: u64, length: u64, write: bool): u6
   return NOT_IN_GUEST;
 }
 
+// The first region, whose numbers a hot loop keeps in locals. Most guests have no other.
+
+@inline
+export function firstGpa(core: usize): u64 {
+  return load<u64>(core + CORE_REGIONS, REGION_GPA);
+}
+
+
+@inline
+export function firstSize(core: usize): u64 {
+  return load<u64>(core + CORE_REGIONS, REGION_SIZE);
+}
+
+
+@inline
+export function firstBase(core: usize): u64 {
+  return load<u32>(core + CORE_REGIONS, REGION_BASE);
+}
+
+
+@inline
+export function firstIsReadOnly(core: usize): bool {
+  return load<u32>(core + CORE_REGIONS, REGION_READ_ONLY) != 0;
+}
+
+/** Whether [offset, +length) lies inside a region of `size` bytes; an address below it gave a huge offset. */
+@inline
+export function within(offset: u64, length: u64, size: u64): bool {
+  return offset <= size && length <= size - offset;
+}
+
 /** True when `gpa + length` reaches or passes 2^64. */
-@inline export function wrapsAround(gpa: u64, length: u64): bool {
+@inline
+export function wrapsAround(gpa: u64, length: u64): bool {
   return gpa + length < gpa;
 }
 
 // The words through which the two sides meet: plain in `release`, sequentially consistent in `shared`.
 // The one place where the two builds differ.
 
-@inline export function load16Ordered(address: usize): u32 {
+@inline
+export function load16Ordered(address: usize): u32 {
   if (ASC_FEATURE_THREADS) return <u32>atomic.load<u16>(address);
   return <u32>load<u16>(address);
 }
 
 
-@inline export function store16Ordered(address: usize, value: u32): void {
+@inline
+export function store16Ordered(address: usize, value: u32): void {
   if (ASC_FEATURE_THREADS) atomic.store<u16>(address, <u16>value);
   else store<u16>(address, <u16>value);
 }
 
 
-@inline export function load32Ordered(address: usize): u32 {
+@inline
+export function load32Ordered(address: usize): u32 {
   if (ASC_FEATURE_THREADS) return atomic.load<u32>(address);
   return load<u32>(address);
 }
 
 
-@inline export function store32Ordered(address: usize, value: u32): void {
+@inline
+export function store32Ordered(address: usize, value: u32): void {
   if (ASC_FEATURE_THREADS) atomic.store<u32>(address, value);
   else store<u32>(address, value);
 }
 
 /** Copies payload between two linear ranges that were both checked. */
-@inline export function copyBytes(target: usize, source: usize, length: u32): void {
+@inline
+export function copyBytes(target: usize, source: usize, length: u32): void {
   memory.copy(target, source, length);
 }

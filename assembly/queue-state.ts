@@ -50,207 +50,248 @@ import {
 
 // Config and set-up lines.
 
-@inline export function features(q: usize): u32 {
+@inline
+export function features(q: usize): u32 {
   return load<u32>(q, QUEUE_FEATURES);
 }
 
 
-@inline export function setFeatures(q: usize, value: u32): void {
+@inline
+export function setFeatures(q: usize, value: u32): void {
   store<u32>(q, value, QUEUE_FEATURES);
 }
 
 
-@inline export function size(q: usize): u32 {
+@inline
+export function size(q: usize): u32 {
   return load<u32>(q, QUEUE_SIZE);
 }
 
 
-@inline export function setSize(q: usize, value: u32): void {
+@inline
+export function setSize(q: usize, value: u32): void {
   store<u32>(q, value, QUEUE_SIZE);
 }
 
 
-@inline export function desc(q: usize): usize {
+@inline
+export function desc(q: usize): usize {
   return load<usize>(q, QUEUE_DESC);
 }
 
 
-@inline export function setDesc(q: usize, value: usize): void {
+@inline
+export function setDesc(q: usize, value: usize): void {
   store<usize>(q, value, QUEUE_DESC);
 }
 
 
-@inline export function driverArea(q: usize): usize {
+@inline
+export function driverArea(q: usize): usize {
   return load<usize>(q, QUEUE_DRIVER_AREA);
 }
 
 
-@inline export function setDriverArea(q: usize, value: usize): void {
+@inline
+export function setDriverArea(q: usize, value: usize): void {
   store<usize>(q, value, QUEUE_DRIVER_AREA);
 }
 
 
-@inline export function deviceArea(q: usize): usize {
+@inline
+export function deviceArea(q: usize): usize {
   return load<usize>(q, QUEUE_DEVICE_AREA);
 }
 
 
-@inline export function setDeviceArea(q: usize, value: usize): void {
+@inline
+export function setDeviceArea(q: usize, value: usize): void {
   store<usize>(q, value, QUEUE_DEVICE_AREA);
 }
 
 
-@inline export function core(q: usize): usize {
+@inline
+export function core(q: usize): usize {
   return load<usize>(q, QUEUE_CORE);
 }
 
 
-@inline export function driverShadow(q: usize): usize {
+@inline
+export function driverShadow(q: usize): usize {
   return load<usize>(q, QUEUE_DRIVER_SHADOW);
 }
 
 
-@inline export function deviceShadow(q: usize): usize {
+@inline
+export function deviceShadow(q: usize): usize {
   return load<usize>(q, QUEUE_DEVICE_SHADOW);
 }
 
 
-@inline export function driverRecords(q: usize): usize {
+@inline
+export function driverRecords(q: usize): usize {
   return load<usize>(q, QUEUE_DRIVER_RECORDS);
 }
 
 
-@inline export function deviceRecords(q: usize): usize {
+@inline
+export function deviceRecords(q: usize): usize {
   return load<usize>(q, QUEUE_DEVICE_RECORDS);
 }
 
 
-@inline export function recordBytes(q: usize): u32 {
+@inline
+export function recordBytes(q: usize): u32 {
   return load<u32>(q, QUEUE_RECORD_BYTES);
 }
 
 
-@inline export function tableLimit(q: usize): u32 {
+@inline
+export function tableLimit(q: usize): u32 {
   return load<u32>(q, QUEUE_TABLE_LIMIT);
 }
 
 
-@inline export function setTableLimit(q: usize, value: u32): void {
+@inline
+export function setTableLimit(q: usize, value: u32): void {
   store<u32>(q, value, QUEUE_TABLE_LIMIT);
 }
 
 
-@inline export function tables(q: usize): usize {
+@inline
+export function tables(q: usize): usize {
   return load<usize>(q, QUEUE_TABLES);
 }
 
 
-@inline export function setTables(q: usize, value: usize): void {
+@inline
+export function setTables(q: usize, value: usize): void {
   store<usize>(q, value, QUEUE_TABLES);
 }
 
 
-@inline export function tableEntries(q: usize): u32 {
+@inline
+export function tableEntries(q: usize): u32 {
   return load<u32>(q, QUEUE_TABLE_ENTRIES);
 }
 
 
-@inline export function setTableEntries(q: usize, value: u32): void {
+@inline
+export function setTableEntries(q: usize, value: u32): void {
   store<u32>(q, value, QUEUE_TABLE_ENTRIES);
 }
 
 
-@inline export function tablesGpa(q: usize): u64 {
+@inline
+export function tablesGpa(q: usize): u64 {
   return load<u64>(q, QUEUE_TABLES_GPA);
 }
 
 
-@inline export function setTablesGpa(q: usize, value: u64): void {
+@inline
+export function setTablesGpa(q: usize, value: u64): void {
   store<u64>(q, value, QUEUE_TABLES_GPA);
 }
 
 
-@inline export function layout(q: usize): u32 {
+@inline
+export function layout(q: usize): u32 {
   return load<u32>(q, QUEUE_LAYOUT);
 }
 
 
-@inline export function setLayout(q: usize, value: u32): void {
+@inline
+export function setLayout(q: usize, value: u32): void {
   store<u32>(q, value, QUEUE_LAYOUT);
 }
 
 
-@inline export function roles(q: usize): u32 {
+@inline
+export function roles(q: usize): u32 {
   return load<u32>(q, QUEUE_ROLES);
 }
 
 
-@inline export function maxSize(q: usize): u32 {
+@inline
+export function maxSize(q: usize): u32 {
   return load<u32>(q, QUEUE_MAX_SIZE);
 }
 
 
-@inline export function notifyId(q: usize): u32 {
+@inline
+export function notifyId(q: usize): u32 {
   return load<u32>(q, QUEUE_NOTIFY_ID);
 }
 
 
-@inline export function setNotifyId(q: usize, value: u32): void {
+@inline
+export function setNotifyId(q: usize, value: u32): void {
   store<u32>(q, value, QUEUE_NOTIFY_ID);
 }
 
 
-@inline export function batch(q: usize): u32 {
+@inline
+export function batch(q: usize): u32 {
   return load<u32>(q, QUEUE_BATCH);
 }
 
 
-@inline export function driverLog(q: usize): usize {
+@inline
+export function driverLog(q: usize): usize {
   return load<usize>(q, QUEUE_DRIVER_LOG);
 }
 
 
-@inline export function deviceLog(q: usize): usize {
+@inline
+export function deviceLog(q: usize): usize {
   return load<usize>(q, QUEUE_DEVICE_LOG);
 }
 
 
-@inline export function logEntries(q: usize): u32 {
+@inline
+export function logEntries(q: usize): u32 {
   return load<u32>(q, QUEUE_LOG_ENTRIES);
 }
 
 
-@inline export function copyBase(q: usize): usize {
+@inline
+export function copyBase(q: usize): usize {
   return load<usize>(q, QUEUE_COPY_BASE);
 }
 
 
-@inline export function copyBytesTotal(q: usize): u32 {
+@inline
+export function copyBytesTotal(q: usize): u32 {
   return load<u32>(q, QUEUE_COPY_BYTES);
 }
 
 
-@inline export function copyPosition(q: usize): u32 {
+@inline
+export function copyPosition(q: usize): u32 {
   return load<u32>(q, QUEUE_COPY_POSITION);
 }
 
 
-@inline export function setCopyPosition(q: usize, value: u32): void {
+@inline
+export function setCopyPosition(q: usize, value: u32): void {
   store<u32>(q, value, QUEUE_COPY_POSITION);
 }
 
 
-@inline export function hasEventIdx(q: usize): bool {
+@inline
+export function hasEventIdx(q: usize): bool {
   return (features(q) & FEATURE_EVENT_IDX) != 0;
 }
 
 
-@inline export function isInOrder(q: usize): bool {
+@inline
+export function isInOrder(q: usize): bool {
   return (features(q) & FEATURE_IN_ORDER) != 0;
 }
 
 
-@inline export function isLogged(q: usize): bool {
+@inline
+export function isLogged(q: usize): bool {
   return (features(q) & OPTION_LOG) != 0;
 }
 

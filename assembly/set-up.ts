@@ -113,7 +113,8 @@ function judgeArea(q: usize, gpa: u64, bytes: u32, align: u32, write: bool): i32
 }
 
 
-@inline function overlap(a: usize, aBytes: u32, b: usize, bBytes: u32): bool {
+@inline
+function overlap(a: usize, aBytes: u32, b: usize, bBytes: u32): bool {
   return <u64>a < <u64>b + bBytes && <u64>b < <u64>a + aBytes;
 }
 

@@ -15,42 +15,50 @@ import {
 } from "./abi";
 
 
-@inline export function shadowAt(shadow: usize, slot: u32): usize {
+@inline
+export function shadowAt(shadow: usize, slot: u32): usize {
   return shadow + <usize>slot * SHADOW_BYTES;
 }
 
 
-@inline export function shadowLink(entry: usize): u32 {
+@inline
+export function shadowLink(entry: usize): u32 {
   return <u32>load<u16>(entry, SHADOW_LINK);
 }
 
 
-@inline export function setShadowLink(entry: usize, link: u32): void {
+@inline
+export function setShadowLink(entry: usize, link: u32): void {
   store<u16>(entry, <u16>link, SHADOW_LINK);
 }
 
 
-@inline export function shadowGeneration(entry: usize): u32 {
+@inline
+export function shadowGeneration(entry: usize): u32 {
   return <u32>load<u16>(entry, SHADOW_GENERATION);
 }
 
 
-@inline export function shadowCount(entry: usize): u32 {
+@inline
+export function shadowCount(entry: usize): u32 {
   return <u32>load<u16>(entry, SHADOW_COUNT);
 }
 
 
-@inline export function shadowId(entry: usize): u32 {
+@inline
+export function shadowId(entry: usize): u32 {
   return <u32>load<u16>(entry, SHADOW_ID);
 }
 
 
-@inline export function shadowWritable(entry: usize): u64 {
+@inline
+export function shadowWritable(entry: usize): u64 {
   return load<u64>(entry, SHADOW_WRITABLE);
 }
 
 /** Marks a slot in flight and gives its generation, from which the token is made. */
-@inline export function occupy(entry: usize, link: u32, count: u32, id: u32, writable: u64): u32 {
+@inline
+export function occupy(entry: usize, link: u32, count: u32, id: u32, writable: u64): u32 {
   const generation = shadowGeneration(entry);
   store<u64>(entry, ((<u64>(count | (id << 16))) << 32) | (<u64>(link | (generation << 16))));
   store<u64>(entry, writable, SHADOW_WRITABLE);
@@ -58,23 +66,27 @@ import {
 }
 
 /** Takes a slot out of flight: its token is stale from here on. */
-@inline export function release(entry: usize, link: u32): void {
+@inline
+export function release(entry: usize, link: u32): void {
   const generation = shadowGeneration(entry);
   const next: u32 = generation == GENERATION_MAX ? 1 : generation + 1;
   store<u64>(entry, <u64>(link | (next << 16)));
 }
 
 
-@inline export function tokenOf(slot: u32, generation: u32): u32 {
+@inline
+export function tokenOf(slot: u32, generation: u32): u32 {
   return slot | (generation << 16);
 }
 
 
-@inline export function tokenSlot(token: u32): u32 {
+@inline
+export function tokenSlot(token: u32): u32 {
   return token & 0xffff;
 }
 
 
-@inline export function tokenGeneration(token: u32): u32 {
+@inline
+export function tokenGeneration(token: u32): u32 {
   return token >>> 16;
 }

@@ -5,28 +5,52 @@ import {
   CHAIN_TOO_LONG,
   INDIRECT_NOT_NEGOTIATED,
 } from "../src/spec/result";
-import { FEATURE_INDIRECT } from "./abi";
+import { FEATURE_INDIRECT, SUBMISSION_HEADER_BYTES, SUBMISSION_SEGMENT_BYTES } from "./abi";
 import {
   segmentGpa,
   segmentLength,
   submissionIsIndirect,
   submissionReadable,
   submissionSegment,
+  submissionShape,
   submissionsEnd,
   submissionWritable,
 } from "./batch";
 import { NOT_IN_GUEST, translate } from "./memory";
-import { blame, core, features, size, tableEntries } from "./queue-state";
+import { blame, core, features, isLogged, size, tableEntries } from "./queue-state";
+
+/** The two counts of a submission with one writable element, as one word. */
+const ONE_WRITABLE: u64 = 0x100000000;
+
+/** Bytes of a submission with one element. */
+export const SINGLE_SUBMISSION_BYTES: usize = SUBMISSION_HEADER_BYTES + SUBMISSION_SEGMENT_BYTES;
+
+/** Whether a submission may go the short way: one direct element, and no log to keep. */
+@inline
+export function isSingle(q: usize, submission: usize): bool {
+  return (
+    !isLogged(q) && submission + SINGLE_SUBMISSION_BYTES <= submissionsEnd(q) && isSingleElement(submission)
+  );
+}
+
+
+@inline
+export function isSingleElement(submission: usize): bool {
+  const shape = submissionShape(submission);
+  return (shape == 1 || shape == ONE_WRITABLE) && !submissionIsIndirect(submission);
+}
 
 let writableBytes: u64 = 0;
 
 /** Device-writable bytes of the submission judged last, 0…2^32-1. */
-@inline export function submissionWritableBytes(): u64 {
+@inline
+export function submissionWritableBytes(): u64 {
   return writableBytes;
 }
 
 
-@inline export function submissionEnd(submission: usize): usize {
+@inline
+export function submissionEnd(submission: usize): usize {
   return submissionSegment(submission, submissionReadable(submission) + submissionWritable(submission));
 }
 
@@ -48,17 +72,20 @@ export function judgeSubmission(q: usize, submission: usize): i32 {
     if (!(features(q) & FEATURE_INDIRECT)) return blame(q, INDIRECT_NOT_NEGOTIATED, count, 0);
     if (count > tableEntries(q)) return blame(q, BAD_ARGUMENT, count, tableEntries(q));
   }
+  const guest = core(q);
   let total: u64 = 0;
-  writableBytes = 0;
+  let readableTotal: u64 = 0;
   for (let i: u32 = 0; i < count; i++) {
     const segment = submissionSegment(submission, i);
     const length = segmentLength(segment);
+    if (i == readable) readableTotal = total;
     total += length;
-    if (i >= readable) writableBytes += length;
-    if (length && translate(core(q), segmentGpa(segment), length, i >= readable) == NOT_IN_GUEST) {
+    const write = i >= readable;
+    if (translate(guest, segmentGpa(segment), length, write) == NOT_IN_GUEST && length) {
       return blame(q, BAD_ARGUMENT, segmentGpa(segment), length);
     }
   }
+  writableBytes = writable ? total - readableTotal : 0;
   if (total > 0x100000000) return blame(q, CHAIN_BYTES_OVERFLOW, total, 0x100000000); // §2.7.5.2
   if (writableBytes > 0xffffffff) return blame(q, BAD_ARGUMENT, writableBytes, 0xffffffff); // a used length is a u32
   return indirect ? 1 : count;

@@ -44,11 +44,13 @@ export function deviceLogReserve(q: usize): bool {
 }
 
 
-@inline export function driverTouched(q: usize, address: usize, length: u32): void {
+@inline
+export function driverTouched(q: usize, address: usize, length: u32): void {
   if (isLogged(q)) setDriverLogCount(q, append(driverLog(q), driverLogCount(q), address, length));
 }
 
 
-@inline export function deviceTouched(q: usize, address: usize, length: u32): void {
+@inline
+export function deviceTouched(q: usize, address: usize, length: u32): void {
   if (isLogged(q)) setDeviceLogCount(q, append(deviceLog(q), deviceLogCount(q), address, length));
 }

@@ -27,16 +27,14 @@ import {
   completionToken,
   completionWritten,
   firstChain,
-  setChainBytes,
-  setChainHeader,
+  setSingleChain,
+  SINGLE_CHAIN_BYTES,
 } from "../batch";
 import {
   beginChain,
   chainEnd,
-  chainReadableSegments,
-  chainReadableTotal,
-  chainWritableSegments,
   chainWritableTotal,
+  endChain,
   pushConsecutiveTable,
   pushDescriptor,
 } from "../chain";
@@ -73,9 +71,11 @@ import {
   setDeviceUsedWrap,
 } from "../device-state";
 import { packedNeedEvent } from "../event";
+import { firstBase, firstGpa, firstIsReadOnly, firstSize, within } from "../memory";
 import {
   batch,
   blame,
+  core,
   desc,
   deviceArea,
   deviceShadow,
@@ -83,6 +83,7 @@ import {
   features,
   hasEventIdx,
   isInOrder,
+  isLogged,
   layout,
   size,
 } from "../queue-state";
@@ -107,6 +108,7 @@ import {
   descTail,
   eventSnapshot,
   setDescFlags,
+  setDescTail,
   setDescUsed,
   setEvent,
   setEventFlags,
@@ -132,7 +134,14 @@ export function take(q: usize, max: u32): i32 {
   const end = chainsEnd(q);
   let record = firstChain(q);
   let taken: u32 = 0;
+  let singles: u32 = 1;
   while (taken < limit) {
+    if (singles) {
+      singles = takeSingles(q, limit - taken, record, end);
+      record += <usize>singles * SINGLE_CHAIN_BYTES;
+      taken += singles;
+      if (taken == limit) break;
+    }
     // Barrier A (pairs with publish in driver.ts): the head's flags before the rest of the list.
     if (!isAvailable(descFlags(descAt(desc(q), deviceAvail(q))), deviceAvailWrap(q))) break;
     const code = takeChain(q, record, end);
@@ -143,6 +152,56 @@ export function take(q: usize, max: u32): i32 {
     record = chainEnd();
     taken++;
   }
+  return taken;
+}
+
+/**
+ * Takes up to `limit` chains while they are one direct descriptor that passes every check; the first that isn't or
+ * doesn't is left to `takeChain`, which knows why. State stays in locals: most chains are of this kind.
+ */
+function takeSingles(q: usize, limit: u32, record: usize, end: usize): u32 {
+  const ring = desc(q);
+  const n = size(q);
+  const shadow = deviceShadow(q);
+  const inOrder = isInOrder(q);
+  const guest = core(q);
+  const ram = firstGpa(guest);
+  const ramBytes = firstSize(guest);
+  const ramBase = firstBase(guest);
+  const readOnly = firstIsReadOnly(guest);
+  const inFlight = deviceInFlightDescriptors(q);
+  const turn = deviceTaken(q);
+  let free = deviceFreeHead(q);
+  let slot = deviceAvail(q);
+  let wrap = deviceAvailWrap(q);
+  let taken: u32 = 0;
+  limit = min(limit, n - inFlight);
+  for (; taken < limit && record + SINGLE_CHAIN_BYTES <= end; taken++) {
+    const desc = descAt(ring, slot);
+    // Barrier A (pairs with publish in driver.ts): the flags before the rest.
+    if (!isAvailable(descFlags(desc), wrap)) break;
+    const tail = descTail(desc);
+    const flags = tailFlags(tail);
+    if (!isAvailable(flags, wrap) || flags & (VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT)) break;
+    const length = tailLength(tail);
+    const offset = descAddr(desc) - ram;
+    const write = (flags & VIRTQ_DESC_F_WRITE) != 0;
+    if (!length || !within(offset, length, ramBytes) || (write && readOnly)) break;
+    const entry = shadowAt(shadow, free);
+    const next = inOrder ? advanceSlot(free, 1, n) : shadowLink(entry);
+    const generation = occupy(entry, (turn + taken) & 0xffff, 1, tailId(tail), write ? length : 0);
+    setSingleChain(record, tokenOf(free, generation), <u32>(ramBase + offset), length, write);
+    free = next;
+    wrap = advanceWrap(slot, wrap, 1, n);
+    slot = advanceSlot(slot, 1, n);
+    record += SINGLE_CHAIN_BYTES;
+  }
+  setDeviceFreeHead(q, free);
+  setDeviceAvail(q, slot);
+  setDeviceAvailWrap(q, wrap);
+  setDeviceTaken(q, (turn + taken) & 0xffff);
+  setDeviceInFlight(q, deviceInFlight(q) + taken);
+  setDeviceInFlightDescriptors(q, inFlight + taken);
   return taken;
 }
 
@@ -162,10 +221,8 @@ function takeChain(q: usize, record: usize, end: usize): i32 {
   const slot = deviceFreeHead(q);
   const entry = shadowAt(deviceShadow(q), slot);
   setDeviceFreeHead(q, isInOrder(q) ? advanceSlot(slot, 1, size(q)) : shadowLink(entry));
-  const writable = chainWritableTotal();
-  const generation = occupy(entry, deviceTaken(q), listCount, listId, writable);
-  setChainHeader(record, tokenOf(slot, generation), chainReadableSegments(), chainWritableSegments(), code);
-  setChainBytes(record, chainReadableTotal(), writable);
+  const generation = occupy(entry, deviceTaken(q), listCount, listId, chainWritableTotal());
+  endChain(record, tokenOf(slot, generation), code);
   const avail = deviceAvail(q);
   setDeviceAvailWrap(q, advanceWrap(avail, deviceAvailWrap(q), listCount, size(q)));
   setDeviceAvail(q, advanceSlot(avail, listCount, size(q)));
@@ -197,7 +254,10 @@ function walk(q: usize): i32 {
     const tail = descTail(desc);
     const flags = tailFlags(tail);
     if (!isAvailable(flags, wrap)) return blame(q, PACKED_NOT_AVAILABLE, slot, flags); // §2.8.6: later ones are exposed before the head
-    const code = pushListed(q, descAddr(desc), tailLength(tail), flags, count);
+    const code =
+      flags & VIRTQ_DESC_F_INDIRECT
+        ? pushTable(q, descAddr(desc), tailLength(tail), flags, count)
+        : pushDescriptor(descAddr(desc), tailLength(tail), flags);
     if (code < 0) {
       if (!recover || code == BUFFER_TOO_SHORT) return code;
       if (!breach) breach = code;
@@ -213,11 +273,11 @@ function walk(q: usize): i32 {
   }
 }
 
-/** Judges the `count`-th descriptor of a list. */
-function pushListed(q: usize, address: u64, length: u32, flags: u32, count: u32): i32 {
-  if (!(flags & VIRTQ_DESC_F_INDIRECT)) return pushDescriptor(address, length, flags);
+/** Opens the table of an INDIRECT descriptor, the `count`-th of its list. */
+function pushTable(q: usize, address: u64, length: u32, flags: u32, count: u32): i32 {
   if (!(features(q) & FEATURE_INDIRECT)) return blame(q, INDIRECT_NOT_NEGOTIATED, count - 1, flags); // §2.8.19
-  if (count > 1 || flags & VIRTQ_DESC_F_NEXT) return blame(q, INDIRECT_WITH_NEXT, count - 1, flags); // §2.8.19: not within a list
+  // §2.8.19: not within a list.
+  if (count > 1 || flags & VIRTQ_DESC_F_NEXT) return blame(q, INDIRECT_WITH_NEXT, count - 1, flags);
   return pushConsecutiveTable(q, address, length); // WRITE is ignored, §2.8.7
 }
 
@@ -295,12 +355,59 @@ export function complete(q: usize, token: u32, written: u32): i32 {
 
 /** Completes `count` pairs of the completion records; how many, or why the first was refused. */
 export function completeBatch(q: usize, count: u32): i32 {
-  if (count > batch(q)) return BAD_ARGUMENT;
-  for (let i: u32 = 0; i < count; i++) {
+  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
+  if (count > batch(q)) return blame(q, BAD_ARGUMENT, count, batch(q));
+  for (let i: u32 = isInOrder(q) || isLogged(q) ? 0 : completeAnyOrder(q, count); i < count; i++) {
     const code = complete(q, completionToken(q, i), completionWritten(q, i));
     if (code < 0) return i ? i : code;
   }
   return count;
+}
+
+/** Completes pairs as long as they pass every check, with the state in locals; how many. */
+function completeAnyOrder(q: usize, count: u32): u32 {
+  const ring = desc(q);
+  const shadow = deviceShadow(q);
+  const n = size(q);
+  let slot = deviceUsed(q);
+  let wrap = deviceUsedWrap(q);
+  let free = deviceFreeHead(q);
+  let moved: u32 = 0;
+  let holdBack = !devicePending(q);
+  let i: u32 = 0;
+  for (; i < count; i++) {
+    const token = completionToken(q, i);
+    const written = completionWritten(q, i);
+    const taken = tokenSlot(token);
+    if (taken >= n) break;
+    const entry = shadowAt(shadow, taken);
+    const descriptors = shadowCount(entry);
+    if (!descriptors || shadowGeneration(entry) != tokenGeneration(token)) break;
+    if (<u64>written > shadowWritable(entry)) break;
+    const desc = descAt(ring, slot);
+    const flags = usedFlags(wrap) | (written ? VIRTQ_DESC_F_WRITE : 0); // §2.8.4
+    if (holdBack) {
+      setDescUsed(desc, written, shadowId(entry));
+      setDevicePendingSlot(q, slot);
+      setDevicePendingFlags(q, flags);
+      holdBack = false;
+    } else {
+      setDescTail(desc, written, shadowId(entry), flags);
+    }
+    release(entry, free);
+    free = taken;
+    moved += descriptors;
+    wrap = advanceWrap(slot, wrap, descriptors, n);
+    slot = advanceSlot(slot, descriptors, n);
+  }
+  setDeviceFreeHead(q, free);
+  setDeviceUsed(q, slot);
+  setDeviceUsedWrap(q, wrap);
+  setDevicePending(q, devicePending(q) + moved);
+  setDeviceInFlight(q, deviceInFlight(q) - i);
+  setDeviceInFlightDescriptors(q, deviceInFlightDescriptors(q) - moved);
+  return i;
 }
 
 /**
@@ -312,12 +419,12 @@ function useDescriptor(q: usize, id: u32, written: u32, count: u32): void {
   const slot = deviceUsed(q);
   const wrap = deviceUsedWrap(q);
   const desc_ = descAt(desc(q), slot);
-  setDescUsed(desc_, written, id);
   const flags = usedFlags(wrap) | (written ? VIRTQ_DESC_F_WRITE : 0); // §2.8.4: the length counts with WRITE alone
   if (devicePending(q)) {
-    setDescFlags(desc_, flags);
+    setDescTail(desc_, written, id, flags);
     deviceTouched(q, desc_ + 8, 8);
   } else {
+    setDescUsed(desc_, written, id);
     setDevicePendingSlot(q, slot);
     setDevicePendingFlags(q, flags);
     deviceTouched(q, desc_ + 8, 6);

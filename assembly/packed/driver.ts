@@ -30,6 +30,7 @@ import {
   submissionIsIndirect,
   submissionReadable,
   submissionSegment,
+  submissionsEnd,
   submissionWritable,
 } from "../batch";
 import {
@@ -64,9 +65,11 @@ import {
   setDriverUsedWrap,
 } from "../driver-state";
 import { packedNeedEvent } from "../event";
+import { firstGpa, firstIsReadOnly, firstSize, within } from "../memory";
 import {
   batch,
   blame,
+  core,
   desc,
   deviceArea,
   driverArea,
@@ -74,6 +77,7 @@ import {
   features,
   hasEventIdx,
   isInOrder,
+  isLogged,
   layout,
   notifyId,
   size,
@@ -91,13 +95,21 @@ import {
   shadowWritable,
   tokenOf,
 } from "../shadow";
-import { judgeSubmission, submissionEnd, submissionWritableBytes } from "../submission";
+import {
+  isSingle,
+  isSingleElement,
+  judgeSubmission,
+  SINGLE_SUBMISSION_BYTES,
+  submissionEnd,
+  submissionWritableBytes,
+} from "../submission";
 import { driverLogReserve, driverLogRoom, driverTouched } from "../touched";
 import {
   descAt,
   descFlags,
   descTail,
   eventSnapshot,
+  setDesc,
   setDescBody,
   setDescFlags,
   setEvent,
@@ -121,6 +133,12 @@ export function add(q: usize, chains: u32): i32 {
   if (chains > batch(q)) return blame(q, BAD_ARGUMENT, chains, batch(q));
   let submission = firstSubmission(q);
   for (let i: u32 = 0; i < chains; i++) {
+    if (isSingle(q, submission)) {
+      const added = addSingles(q, submission, i, chains);
+      submission += <usize>(added - i) * SINGLE_SUBMISSION_BYTES;
+      i = added;
+      if (i == chains) break;
+    }
     const need = judgeSubmission(q, submission);
     if (need < 0) return i ? i : need;
     if (<u32>need > driverFreeCount(q)) return i; // §2.8.17: room for the whole list comes first
@@ -129,6 +147,69 @@ export function add(q: usize, chains: u32): i32 {
     submission = submissionEnd(submission);
   }
   return chains;
+}
+
+/**
+ * Adds submissions from number `i` on while they are one direct element that passes every check; the first that
+ * isn't or doesn't is left to `add`, which knows why. State stays in locals: most chains are of this kind.
+ *
+ * @returns the number of the first submission that was not added, at most `chains`
+ */
+function addSingles(q: usize, submission: usize, i: u32, chains: u32): u32 {
+  const first = i;
+  const ring = desc(q);
+  const n = size(q);
+  const shadow = driverShadow(q);
+  const inOrder = isInOrder(q);
+  const end = submissionsEnd(q);
+  const guest = core(q);
+  const ram = firstGpa(guest);
+  const ramBytes = firstSize(guest);
+  const readOnly = firstIsReadOnly(guest);
+  const room = driverFreeCount(q);
+  let holdBack = !driverPending(q);
+  let id = driverFreeHead(q);
+  let slot = driverAvail(q);
+  let wrap = driverAvailWrap(q);
+  while (
+    i < chains &&
+    i - first < room &&
+    submission + SINGLE_SUBMISSION_BYTES <= end &&
+    isSingleElement(submission)
+  ) {
+    const segment = submissionSegment(submission, 0);
+    const gpa = segmentGpa(segment);
+    const length = segmentLength(segment);
+    const write = submissionWritable(submission) != 0;
+    if (!within(gpa - ram, length, ramBytes) || (write && readOnly)) break;
+    const desc = descAt(ring, slot);
+    const flags = availableFlags(wrap) | (write ? VIRTQ_DESC_F_WRITE : 0);
+    if (holdBack) {
+      setDescBody(desc, gpa, length, id);
+      setDriverPendingSlot(q, slot);
+      setDriverPendingFlags(q, flags);
+      holdBack = false;
+    } else {
+      setDesc(desc, gpa, length, id, flags);
+    }
+    const entry = shadowAt(shadow, id);
+    const next = inOrder ? advanceSlot(id, 1, n) : shadowLink(entry);
+    const generation = occupy(entry, 0, 1, id, write ? length : 0);
+    setAddedToken(q, i, tokenOf(id, generation));
+    id = next;
+    wrap = advanceWrap(slot, wrap, 1, n);
+    slot = advanceSlot(slot, 1, n);
+    submission += SINGLE_SUBMISSION_BYTES;
+    i++;
+  }
+  const added = i - first;
+  setDriverFreeHead(q, id);
+  setDriverAvail(q, slot);
+  setDriverAvailWrap(q, wrap);
+  setDriverPending(q, driverPending(q) + added);
+  setDriverFreeCount(q, room - added);
+  setDriverInFlight(q, driverInFlight(q) + added);
+  return i;
 }
 
 /** Writes one judged submission into the next `count` slots; gives its token. The buffer ID is the driver's slot. */
@@ -154,6 +235,7 @@ function placeList(q: usize, submission: usize, head: u32, headWrap: u32, count:
   const ring = desc(q);
   const n = size(q);
   const readable = submissionReadable(submission);
+  const logged = isLogged(q);
   let slot = head;
   let wrap = headWrap;
   for (let i: u32 = 0; i < count; i++) {
@@ -161,8 +243,13 @@ function placeList(q: usize, submission: usize, head: u32, headWrap: u32, count:
     const desc = descAt(ring, slot);
     const next: u32 = i + 1 < count ? VIRTQ_DESC_F_NEXT : 0;
     const write: u32 = i < readable ? 0 : VIRTQ_DESC_F_WRITE;
-    setDescBody(desc, segmentGpa(segment), segmentLength(segment), id);
-    expose(q, i == 0, slot, desc, availableFlags(wrap) | next | write);
+    const flags = availableFlags(wrap) | next | write;
+    if (i) {
+      setDesc(desc, segmentGpa(segment), segmentLength(segment), id, flags);
+      if (logged) driverTouched(q, desc, VIRTQ_DESC_SIZE);
+    } else {
+      placeHead(q, slot, segmentGpa(segment), segmentLength(segment), id, flags);
+    }
     wrap = advanceWrap(slot, wrap, 1, n);
     slot = advanceSlot(slot, 1, n);
   }
@@ -177,24 +264,24 @@ function placeTable(q: usize, submission: usize, slot: u32, wrap: u32, id: u32):
   for (let i: u32 = 0; i < count; i++) {
     const segment = submissionSegment(submission, i);
     const entry = descAt(table, i);
-    setDescBody(entry, segmentGpa(segment), segmentLength(segment), 0);
-    setDescFlags(entry, i < readable ? 0 : VIRTQ_DESC_F_WRITE);
+    setDesc(entry, segmentGpa(segment), segmentLength(segment), 0, i < readable ? 0 : VIRTQ_DESC_F_WRITE);
   }
   driverTouched(q, table, count * VIRTQ_DESC_SIZE);
-  const desc_ = descAt(desc(q), slot);
-  setDescBody(desc_, tablesGpa(q) + offset, count * VIRTQ_DESC_SIZE, id);
-  expose(q, true, slot, desc_, availableFlags(wrap) | VIRTQ_DESC_F_INDIRECT);
+  const flags = availableFlags(wrap) | VIRTQ_DESC_F_INDIRECT;
+  placeHead(q, slot, tablesGpa(q) + offset, count * VIRTQ_DESC_SIZE, id, flags);
 }
 
-/** Stores a descriptor's flags, but keeps back those of the first head since the last publish (§2.8.17). */
-function expose(q: usize, isHead: bool, slot: u32, desc: usize, flags: u32): void {
-  if (isHead && !driverPending(q)) {
+/** Writes a head, but keeps back the flags of the first one since the last publish (§2.8.17). */
+function placeHead(q: usize, slot: u32, addr: u64, len: u32, id: u32, flags: u32): void {
+  const head = descAt(desc(q), slot);
+  if (driverPending(q)) {
+    setDesc(head, addr, len, id, flags);
+    driverTouched(q, head, VIRTQ_DESC_SIZE);
+  } else {
+    setDescBody(head, addr, len, id);
     setDriverPendingSlot(q, slot);
     setDriverPendingFlags(q, flags);
-    driverTouched(q, desc, BODY_BYTES);
-  } else {
-    setDescFlags(desc, flags);
-    driverTouched(q, desc, VIRTQ_DESC_SIZE);
+    driverTouched(q, head, BODY_BYTES);
   }
 }
 
@@ -233,6 +320,8 @@ function takeAnyOrder(q: usize, limit: u32): i32 {
   const shadow = driverShadow(q);
   let slot = driverUsed(q);
   let wrap = driverUsedWrap(q);
+  let head = driverFreeHead(q);
+  let freed: u32 = 0;
   let taken: u32 = 0;
   let code: i32 = 0;
   for (; taken < limit; taken++) {
@@ -243,16 +332,23 @@ function takeAnyOrder(q: usize, limit: u32): i32 {
     const tail = descTail(desc);
     const id = tailId(tail);
     let length: u32 = flags & VIRTQ_DESC_F_WRITE ? tailLength(tail) : 0; // §2.8.4
-    code = judgeUsed(q, id, length);
-    if (code < 0) break;
     const entry = shadowAt(shadow, id);
-    length = min(length, <u32>shadowWritable(entry)); // clampUsedLength: judged already otherwise
+    if (id >= n || !shadowCount(entry) || <u64>length > shadowWritable(entry)) {
+      code = judgeUsed(q, id, length);
+      if (code < 0) break;
+      length = <u32>shadowWritable(entry); // clampUsedLength
+    }
     setUsedRecord(q, taken, tokenOf(id, shadowGeneration(entry)), length);
     const count = shadowCount(entry); // skip this ID's list, wherever its own slots are (§2.8.6)
     wrap = advanceWrap(slot, wrap, count, n);
     slot = advanceSlot(slot, count, n);
-    free(q, id, entry);
+    freed += count;
+    release(entry, head);
+    head = id;
   }
+  setDriverFreeHead(q, head);
+  setDriverFreeCount(q, driverFreeCount(q) + freed);
+  setDriverInFlight(q, driverInFlight(q) - taken);
   setDriverUsed(q, slot);
   setDriverUsedWrap(q, wrap);
   return taken || !code ? taken : fail(q, code);
@@ -292,7 +388,9 @@ function takeInOrder(q: usize, limit: u32): i32 {
     setDriverUsed(q, advanceSlot(slot, count, n));
     setDriverOldest(q, advanceSlot(id, 1, n));
     if (last) setDriverBatchEnd(q, 0);
-    free(q, id, entry);
+    setDriverFreeCount(q, driverFreeCount(q) + count); // IDs come round by themselves
+    setDriverInFlight(q, driverInFlight(q) - 1);
+    release(entry, 0);
     taken++;
   }
   return taken;
@@ -306,18 +404,6 @@ function judgeUsed(q: usize, id: u32, length: u32): i32 {
   const writable = shadowWritable(entry);
   if (<u64>length <= writable || features(q) & OPTION_CLAMP_USED_LENGTH) return 0;
   return blame(q, USED_LEN_OVERFLOW, length, writable);
-}
-
-/** Frees an ID and its slots. With IN_ORDER the IDs come round by themselves. */
-function free(q: usize, id: u32, entry: usize): void {
-  setDriverFreeCount(q, driverFreeCount(q) + shadowCount(entry));
-  setDriverInFlight(q, driverInFlight(q) - 1);
-  if (isInOrder(q)) {
-    release(entry, 0);
-    return;
-  }
-  release(entry, driverFreeHead(q));
-  setDriverFreeHead(q, id);
 }
 
 /**

@@ -1,6 +1,6 @@
 // The device half of a split virtqueue: takes available chains and uses them (§2.7.6, §2.7.8).
 // The driver is hostile: what is read from the ring is read once, judged, and kept in records and shadow.
-import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT } from "../../src/spec/queue";
+import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "../../src/spec/queue";
 import {
   BAD_ARGUMENT,
   BUFFER_TOO_SHORT,
@@ -36,16 +36,14 @@ import {
   completionToken,
   completionWritten,
   firstChain,
-  setChainBytes,
-  setChainHeader,
+  setSingleChain,
+  SINGLE_CHAIN_BYTES,
 } from "../batch";
 import {
   beginChain,
   chainEnd,
-  chainReadableSegments,
-  chainReadableTotal,
-  chainWritableSegments,
   chainWritableTotal,
+  endChain,
   pushDescriptor,
   pushLinkedTable,
 } from "../chain";
@@ -68,9 +66,11 @@ import {
   setDeviceUsed,
 } from "../device-state";
 import { needEvent } from "../event";
+import { firstBase, firstGpa, firstIsReadOnly, firstSize, within } from "../memory";
 import {
   batch,
   blame,
+  core,
   desc,
   deviceArea,
   deviceShadow,
@@ -78,6 +78,7 @@ import {
   features,
   hasEventIdx,
   isInOrder,
+  isLogged,
   layout,
   size,
 } from "../queue-state";
@@ -120,7 +121,7 @@ export function take(q: usize, max: u32): i32 {
   // Barrier A (pairs with publish in driver.ts): the index before the entries.
   const idx = availIdx(driverArea(q));
   const n = size(q);
-  let next = deviceAvail(q);
+  const next = deviceAvail(q);
   const published = deviceUsed(q) - devicePending(q);
   const newly = (idx - next) & 0xffff;
   // The driver may be at most one queue size ahead of what was used (§2.7.6), and never goes back.
@@ -130,19 +131,59 @@ export function take(q: usize, max: u32): i32 {
   const end = chainsEnd(q);
   let record = firstChain(q);
   let taken: u32 = 0;
+  let singles: u32 = 1;
   while (taken < limit) {
-    const head = availEntry(driverArea(q), next & (n - 1));
-    const code = takeChain(q, head, next, record, end);
+    if (singles) {
+      singles = takeSingles(q, next + taken, limit - taken, record, end);
+      record += <usize>singles * SINGLE_CHAIN_BYTES;
+      taken += singles;
+      if (taken == limit) break;
+    }
+    const idx = (next + taken) & 0xffff;
+    const code = takeChain(q, availEntry(driverArea(q), idx & (n - 1)), idx, record, end);
     if (code < 0) {
       if (!taken) return code == BUFFER_TOO_SHORT ? code : fail(q, code);
       break;
     }
     record = chainEnd();
-    next = (next + 1) & 0xffff;
     taken++;
   }
-  setDeviceAvail(q, next);
+  setDeviceAvail(q, (next + taken) & 0xffff);
   setDeviceInFlight(q, deviceInFlight(q) + taken);
+  return taken;
+}
+
+/**
+ * Takes up to `limit` chains from available index `idx` on while they are one direct descriptor that passes every
+ * check; the first that isn't or doesn't is left to `takeChain`, which knows why. Most chains are of this kind.
+ */
+function takeSingles(q: usize, idx: u32, limit: u32, record: usize, end: usize): u32 {
+  const area = driverArea(q);
+  const table = desc(q);
+  const shadow = deviceShadow(q);
+  const n = size(q);
+  const guest = core(q);
+  const ram = firstGpa(guest);
+  const ramBytes = firstSize(guest);
+  const ramBase = firstBase(guest);
+  const readOnly = firstIsReadOnly(guest);
+  let taken: u32 = 0;
+  for (; taken < limit && record + SINGLE_CHAIN_BYTES <= end; taken++) {
+    const turn = (idx + taken) & 0xffff;
+    const head = availEntry(area, turn & (n - 1));
+    if (head >= n) break;
+    const tail = descTail(table, head);
+    const flags = tailFlags(tail);
+    const entry = shadowAt(shadow, head);
+    if (flags & (VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT) || shadowCount(entry)) break;
+    const length = tailLength(tail);
+    const offset = descAddr(table, head) - ram;
+    const write = (flags & VIRTQ_DESC_F_WRITE) != 0;
+    if (!length || !within(offset, length, ramBytes) || (write && readOnly)) break;
+    const generation = occupy(entry, turn, 1, head, write ? length : 0);
+    setSingleChain(record, tokenOf(head, generation), <u32>(ramBase + offset), length, write);
+    record += SINGLE_CHAIN_BYTES;
+  }
   return taken;
 }
 
@@ -158,10 +199,8 @@ function takeChain(q: usize, head: u32, idx: u32, record: usize, end: usize): i3
     if (code == BUFFER_TOO_SHORT || !(features(q) & OPTION_RECOVER)) return code;
     beginChain(q, record, end); // handed over empty, to be completed with length 0
   }
-  const writable = chainWritableTotal();
-  const generation = occupy(entry, idx, 1, head, writable);
-  setChainHeader(record, tokenOf(head, generation), chainReadableSegments(), chainWritableSegments(), code);
-  setChainBytes(record, chainReadableTotal(), writable);
+  const generation = occupy(entry, idx, 1, head, chainWritableTotal());
+  endChain(record, tokenOf(head, generation), code);
   return 0;
 }
 
@@ -245,12 +284,38 @@ export function complete(q: usize, token: u32, written: u32): i32 {
 
 /** Completes `count` pairs of the completion records; how many, or why the first was refused. */
 export function completeBatch(q: usize, count: u32): i32 {
-  if (count > batch(q)) return BAD_ARGUMENT;
-  for (let i: u32 = 0; i < count; i++) {
+  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
+  if (count > batch(q)) return blame(q, BAD_ARGUMENT, count, batch(q));
+  for (let i: u32 = isInOrder(q) || isLogged(q) ? 0 : completeAnyOrder(q, count); i < count; i++) {
     const code = complete(q, completionToken(q, i), completionWritten(q, i));
     if (code < 0) return i ? i : code;
   }
   return count;
+}
+
+/** Completes pairs as long as they pass every check, with the state in locals; how many. */
+function completeAnyOrder(q: usize, count: u32): u32 {
+  const area = deviceArea(q);
+  const shadow = deviceShadow(q);
+  const n = size(q);
+  const used = deviceUsed(q);
+  let i: u32 = 0;
+  for (; i < count; i++) {
+    const token = completionToken(q, i);
+    const written = completionWritten(q, i);
+    const slot = tokenSlot(token);
+    if (slot >= n) break;
+    const entry = shadowAt(shadow, slot);
+    if (!shadowCount(entry) || shadowGeneration(entry) != tokenGeneration(token)) break;
+    if (<u64>written > shadowWritable(entry)) break;
+    setUsedElement(area, (used + i) & (n - 1), shadowId(entry), written);
+    release(entry, 0);
+  }
+  setDeviceUsed(q, (used + i) & 0xffff);
+  setDevicePending(q, devicePending(q) + i);
+  setDeviceInFlight(q, deviceInFlight(q) - i);
+  return i;
 }
 
 /** Writes one used element that stands for `count` buffers; the index moves over all of them (§2.7.9). */

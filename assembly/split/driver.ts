@@ -28,6 +28,7 @@ import {
   submissionIsIndirect,
   submissionReadable,
   submissionSegment,
+  submissionsEnd,
   submissionWritable,
 } from "../batch";
 import {
@@ -57,6 +58,7 @@ import { needEvent } from "../event";
 import {
   batch,
   blame,
+  core,
   desc,
   deviceArea,
   driverArea,
@@ -64,6 +66,7 @@ import {
   features,
   hasEventIdx,
   isInOrder,
+  isLogged,
   layout,
   notifyId,
   size,
@@ -83,7 +86,15 @@ import {
   shadowWritable,
   tokenOf,
 } from "../shadow";
-import { judgeSubmission, submissionEnd, submissionWritableBytes } from "../submission";
+import { firstGpa, firstIsReadOnly, firstSize, within } from "../memory";
+import {
+  isSingle,
+  isSingleElement,
+  judgeSubmission,
+  SINGLE_SUBMISSION_BYTES,
+  submissionEnd,
+  submissionWritableBytes,
+} from "../submission";
 import { driverLogReserve, driverLogRoom, driverTouched } from "../touched";
 import {
   availEntryAt,
@@ -111,6 +122,12 @@ export function add(q: usize, chains: u32): i32 {
   if (chains > batch(q)) return blame(q, BAD_ARGUMENT, chains, batch(q));
   let submission = firstSubmission(q);
   for (let i: u32 = 0; i < chains; i++) {
+    if (isSingle(q, submission)) {
+      const added = addSingles(q, submission, i, chains);
+      submission += <usize>(added - i) * SINGLE_SUBMISSION_BYTES;
+      i = added;
+      if (i == chains) break;
+    }
     const need = judgeSubmission(q, submission);
     if (need < 0) return i ? i : need;
     if (<u32>need > driverFreeCount(q)) return i;
@@ -119,6 +136,58 @@ export function add(q: usize, chains: u32): i32 {
     submission = submissionEnd(submission);
   }
   return chains;
+}
+
+/**
+ * Adds submissions from number `i` on while they are one direct element that passes every check; the first that
+ * isn't or doesn't is left to `add`, which knows why. State stays in locals: most chains are of this kind.
+ *
+ * @returns the number of the first submission that was not added, at most `chains`
+ */
+function addSingles(q: usize, submission: usize, i: u32, chains: u32): u32 {
+  const first = i;
+  const table = desc(q);
+  const area = driverArea(q);
+  const shadow = driverShadow(q);
+  const mask = size(q) - 1;
+  const inOrder = isInOrder(q);
+  const end = submissionsEnd(q);
+  const guest = core(q);
+  const ram = firstGpa(guest);
+  const ramBytes = firstSize(guest);
+  const readOnly = firstIsReadOnly(guest);
+  const room = driverFreeCount(q);
+  const idx = driverAvail(q);
+  let head = driverFreeHead(q);
+  while (
+    i < chains &&
+    i - first < room &&
+    submission + SINGLE_SUBMISSION_BYTES <= end &&
+    isSingleElement(submission)
+  ) {
+    const segment = submissionSegment(submission, 0);
+    const gpa = segmentGpa(segment);
+    const length = segmentLength(segment);
+    const write = submissionWritable(submission) != 0;
+    if (!within(gpa - ram, length, ramBytes) || (write && readOnly)) break;
+    setDesc(table, head, gpa, length, write ? VIRTQ_DESC_F_WRITE : 0, 0);
+    const turn = (idx + i - first) & 0xffff;
+    setAvailEntry(area, turn & mask, head);
+    const entry = shadowAt(shadow, head);
+    const next = inOrder ? (head + 1) & mask : shadowLink(entry);
+    const generation = occupy(entry, inOrder ? turn : next, 1, head, write ? length : 0);
+    setAddedToken(q, i, tokenOf(head, generation));
+    head = next;
+    submission += SINGLE_SUBMISSION_BYTES;
+    i++;
+  }
+  const added = i - first;
+  setDriverFreeHead(q, head);
+  setDriverAvail(q, (idx + added) & 0xffff);
+  setDriverPending(q, driverPending(q) + added);
+  setDriverFreeCount(q, room - added);
+  setDriverInFlight(q, driverInFlight(q) + added);
+  return i;
 }
 
 /** Places one judged submission in `count` descriptors and the next available ring entry; gives its token. */
@@ -151,12 +220,13 @@ function placeDirect(q: usize, submission: usize, head: u32, count: u32, inOrder
   const shadow = driverShadow(q);
   const readable = submissionReadable(submission);
   const mask = size(q) - 1;
+  const logged = isLogged(q);
   let slot = head;
   let i: u32 = 0;
   while (true) {
     const segment = submissionSegment(submission, i);
     const write: u32 = i < readable ? 0 : VIRTQ_DESC_F_WRITE;
-    driverTouched(q, descAt(table, slot), VIRTQ_DESC_SIZE);
+    if (logged) driverTouched(q, descAt(table, slot), VIRTQ_DESC_SIZE);
     if (i + 1 == count) {
       setDesc(table, slot, segmentGpa(segment), segmentLength(segment), write, 0);
       return slot;
@@ -230,21 +300,37 @@ export function takeUsed(q: usize, max: u32): i32 {
 function takeAnyOrder(q: usize, limit: u32): i32 {
   const area = deviceArea(q);
   const shadow = driverShadow(q);
-  const mask = size(q) - 1;
+  const n = size(q);
   const used = driverUsed(q);
+  let head = driverFreeHead(q);
+  let freed: u32 = 0;
   let taken: u32 = 0;
   let code: i32 = 0;
   for (; taken < limit; taken++) {
-    const element = usedElement(area, (used + taken) & mask);
+    const element = usedElement(area, (used + taken) & (n - 1));
     const id = <u32>element;
     let length = <u32>(element >>> 32);
-    code = judgeUsed(q, id, length);
-    if (code < 0) break;
     const entry = shadowAt(shadow, id);
-    length = min(length, <u32>shadowWritable(entry)); // clampUsedLength: judged already otherwise
+    if (id >= n || !shadowCount(entry) || <u64>length > shadowWritable(entry)) {
+      code = judgeUsed(q, id, length);
+      if (code < 0) break;
+      length = <u32>shadowWritable(entry); // clampUsedLength
+    }
     setUsedRecord(q, taken, tokenOf(id, shadowGeneration(entry)), length);
-    free(q, id, entry);
+    // The chain's descriptors go back to the front of the free list, in the chain's own order.
+    const count = shadowCount(entry);
+    freed += count;
+    if (count == 1) {
+      release(entry, head);
+    } else {
+      setShadowLink(shadowAt(shadow, shadowId(entry)), head);
+      release(entry, shadowLink(entry));
+    }
+    head = id;
   }
+  setDriverFreeHead(q, head);
+  setDriverFreeCount(q, driverFreeCount(q) + freed);
+  setDriverInFlight(q, driverInFlight(q) - taken);
   setDriverUsed(q, (used + taken) & 0xffff);
   return taken || !code ? taken : fail(q, code);
 }
@@ -274,7 +360,9 @@ function takeInOrder(q: usize, limit: u32, newly: u32): i32 {
     setUsedRecord(q, taken, tokenOf(head, shadowGeneration(entry)), length);
     setDriverOldest(q, (head + shadowCount(entry)) & mask);
     if (last) setDriverBatchEnd(q, 0);
-    free(q, head, entry);
+    setDriverFreeCount(q, driverFreeCount(q) + shadowCount(entry)); // descriptors come round by themselves
+    setDriverInFlight(q, driverInFlight(q) - 1);
+    release(entry, 0);
     used = (used + 1) & 0xffff;
     setDriverUsed(q, used);
     taken++;
@@ -314,20 +402,6 @@ function isMiddle(q: usize, slot: u32): bool {
     }
   }
   return false;
-}
-
-/** Puts a chain's descriptors back at the front of the free list, in the chain's own order. */
-function free(q: usize, head: u32, entry: usize): void {
-  setDriverFreeCount(q, driverFreeCount(q) + shadowCount(entry));
-  setDriverInFlight(q, driverInFlight(q) - 1);
-  if (isInOrder(q)) {
-    release(entry, 0);
-    return;
-  }
-  const last = shadowId(entry);
-  release(entry, shadowLink(entry));
-  setShadowLink(shadowAt(driverShadow(q), last), driverFreeHead(q));
-  setDriverFreeHead(q, head);
 }
 
 /** Asks for a used buffer notification after `ahead` more buffers (§2.7.7); 1: look again, something is used already. */

@@ -20,138 +20,165 @@ import {
 import { load16Ordered, store16Ordered } from "../memory";
 
 
-@inline export function descAt(table: usize, slot: u32): usize {
+@inline
+export function descAt(table: usize, slot: u32): usize {
   return table + <usize>slot * VIRTQ_DESC_SIZE;
 }
 
 
-@inline export function descAddr(table: usize, slot: u32): u64 {
+@inline
+export function descAddr(table: usize, slot: u32): u64 {
   return load<u64>(descAt(table, slot), VIRTQ_DESC_ADDR);
 }
 
 
-@inline export function descTail(table: usize, slot: u32): u64 {
+@inline
+export function descTail(table: usize, slot: u32): u64 {
   return load<u64>(descAt(table, slot), VIRTQ_DESC_LEN);
 }
 
 
-@inline export function tailLength(tail: u64): u32 {
+@inline
+export function tailLength(tail: u64): u32 {
   return <u32>tail;
 }
 
 
-@inline export function tailFlags(tail: u64): u32 {
+@inline
+export function tailFlags(tail: u64): u32 {
   return (<u32>(tail >>> 32)) & 0xffff;
 }
 
 
-@inline export function tailNext(tail: u64): u32 {
+@inline
+export function tailNext(tail: u64): u32 {
   return <u32>(tail >>> 48);
 }
 
 
-@inline export function setDesc(table: usize, slot: u32, addr: u64, len: u32, flags: u32, next: u32): void {
+@inline
+export function setDesc(table: usize, slot: u32, addr: u64, len: u32, flags: u32, next: u32): void {
   const desc = descAt(table, slot);
   store<u64>(desc, addr, VIRTQ_DESC_ADDR);
   store<u64>(desc, (<u64>len) | ((<u64>(flags | (next << 16))) << 32), VIRTQ_DESC_LEN);
 }
 
 
-@inline export function setAvailFlags(driverArea: usize, flags: u32): void {
+@inline
+export function setAvailFlags(driverArea: usize, flags: u32): void {
   store16Ordered(driverArea + VIRTQ_AVAIL_FLAGS, flags);
 }
 
 
-@inline export function availFlags(driverArea: usize): u32 {
+@inline
+export function availFlags(driverArea: usize): u32 {
   return load16Ordered(driverArea + VIRTQ_AVAIL_FLAGS);
 }
 
 
-@inline export function availIdx(driverArea: usize): u32 {
+@inline
+export function availIdx(driverArea: usize): u32 {
   return load16Ordered(driverArea + VIRTQ_AVAIL_IDX);
 }
 
 
-@inline export function setAvailIdx(driverArea: usize, idx: u32): void {
+@inline
+export function setAvailIdx(driverArea: usize, idx: u32): void {
   store16Ordered(driverArea + VIRTQ_AVAIL_IDX, idx);
 }
 
 
-@inline export function availEntryAt(driverArea: usize, slot: u32): usize {
+@inline
+export function availEntryAt(driverArea: usize, slot: u32): usize {
   return driverArea + VIRTQ_AVAIL_RING + <usize>slot * VIRTQ_AVAIL_ENTRY_SIZE;
 }
 
 
-@inline export function availEntry(driverArea: usize, slot: u32): u32 {
+@inline
+export function availEntry(driverArea: usize, slot: u32): u32 {
   return <u32>load<u16>(availEntryAt(driverArea, slot));
 }
 
 
-@inline export function setAvailEntry(driverArea: usize, slot: u32, head: u32): void {
+@inline
+export function setAvailEntry(driverArea: usize, slot: u32, head: u32): void {
   store<u16>(availEntryAt(driverArea, slot), <u16>head);
 }
 
 /** used_event stands behind the available ring (§2.7.6). */
-@inline export function usedEventAt(driverArea: usize, size: u32): usize {
+@inline
+export function usedEventAt(driverArea: usize, size: u32): usize {
   return availEntryAt(driverArea, size);
 }
 
 
-@inline export function usedEvent(driverArea: usize, size: u32): u32 {
+@inline
+export function usedEvent(driverArea: usize, size: u32): u32 {
   return load16Ordered(usedEventAt(driverArea, size));
 }
 
 
-@inline export function setUsedEvent(driverArea: usize, size: u32, idx: u32): void {
+@inline
+export function setUsedEvent(driverArea: usize, size: u32, idx: u32): void {
   store16Ordered(usedEventAt(driverArea, size), idx);
 }
 
 
-@inline export function usedFlags(deviceArea: usize): u32 {
+@inline
+export function usedFlags(deviceArea: usize): u32 {
   return load16Ordered(deviceArea + VIRTQ_USED_FLAGS);
 }
 
 
-@inline export function setUsedFlags(deviceArea: usize, flags: u32): void {
+@inline
+export function setUsedFlags(deviceArea: usize, flags: u32): void {
   store16Ordered(deviceArea + VIRTQ_USED_FLAGS, flags);
 }
 
 
-@inline export function usedIdx(deviceArea: usize): u32 {
+@inline
+export function usedIdx(deviceArea: usize): u32 {
   return load16Ordered(deviceArea + VIRTQ_USED_IDX);
 }
 
 
-@inline export function setUsedIdx(deviceArea: usize, idx: u32): void {
+@inline
+export function setUsedIdx(deviceArea: usize, idx: u32): void {
   store16Ordered(deviceArea + VIRTQ_USED_IDX, idx);
 }
 
 
-@inline export function usedElementAt(deviceArea: usize, slot: u32): usize {
+@inline
+export function usedElementAt(deviceArea: usize, slot: u32): usize {
   return deviceArea + VIRTQ_USED_RING + <usize>slot * VIRTQ_USED_ENTRY_SIZE;
 }
 
 /** One used element: id in the low half, len in the high half. */
-@inline export function usedElement(deviceArea: usize, slot: u32): u64 {
+@inline
+export function usedElement(deviceArea: usize, slot: u32): u64 {
   return load<u64>(usedElementAt(deviceArea, slot));
 }
 
 
-@inline export function setUsedElement(deviceArea: usize, slot: u32, id: u32, len: u32): void {
+@inline
+export function setUsedElement(deviceArea: usize, slot: u32, id: u32, len: u32): void {
   store<u64>(usedElementAt(deviceArea, slot), (<u64>id) | ((<u64>len) << 32));
 }
 
 /** avail_event stands behind the used ring (§2.7.8). */
-@inline export function availEventAt(deviceArea: usize, size: u32): usize {
+@inline
+export function availEventAt(deviceArea: usize, size: u32): usize {
   return usedElementAt(deviceArea, size);
 }
 
 
-@inline export function availEvent(deviceArea: usize, size: u32): u32 {
+@inline
+export function availEvent(deviceArea: usize, size: u32): u32 {
   return load16Ordered(availEventAt(deviceArea, size));
 }
 
 
-@inline export function setAvailEvent(deviceArea: usize, size: u32, idx: u32): void {
+@inline
+export function setAvailEvent(deviceArea: usize, size: u32, idx: u32): void {
   store16Ordered(availEventAt(deviceArea, size), idx);
 }
