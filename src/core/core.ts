@@ -150,13 +150,13 @@ export class Core {
 
   /** All bytes of the memory; fresh after growth, so don't keep it. */
   bytes(): Uint8Array {
-    if (this.#bytes.buffer !== this.memory.buffer) this.#refresh();
+    if (this.#bytes.length === 0 || this.shared) this.#refresh();
     return this.#bytes;
   }
 
   /** The same bytes as u32 words, indexed by linear address / 4; fresh after growth, so don't keep it. */
   words(): Uint32Array {
-    if (this.#words.buffer !== this.memory.buffer) this.#refresh();
+    if (this.#words.length === 0 || this.shared) this.#refresh();
     return this.#words;
   }
 
@@ -254,8 +254,11 @@ export class Core {
     if (this.#disposed) throw new VirtioError("QUEUE_NOT_READY", "the core has been disposed");
   }
 
+  /** Asking for `memory.buffer` is slow (measured), so growth is seen by the length 0 that it leaves a view with. */
   #refresh(): void {
     const { buffer } = this.memory;
+    // A shared memory's views live on after growth, too short then.
+    if (this.#bytes.buffer === buffer) return;
     this.#bytes = new Uint8Array(buffer);
     this.#words = new Uint32Array(buffer, 0, buffer.byteLength >>> 2);
   }
