@@ -2,7 +2,7 @@
  * A device that answers with what it is sent: no device of the specification and without a device id, so for the
  * loopback transport alone. A chain's writable buffers are filled with its readable bytes, repeated.
  */
-import type { DeviceContext, DeviceModel } from "../device/model";
+import type { DeviceModel } from "../device/model";
 import type { Chain } from "../virtqueue/chain";
 import type { DeviceQueue } from "../virtqueue/device-queue";
 
@@ -30,7 +30,6 @@ export class EchoModel implements DeviceModel {
   readonly offers: readonly string[] = [];
   readonly config: DeviceModel["config"] = [];
   private readonly options: EchoOptions;
-  private context: DeviceContext | undefined;
   private taken = 0;
 
   constructor(options: EchoOptions = {}) {
@@ -38,25 +37,18 @@ export class EchoModel implements DeviceModel {
     this.queues = [{ name: "echoq", maxSize: options.queueSize ?? 256 }];
   }
 
-  start(context: DeviceContext): void {
-    this.context = context;
-  }
-
   reset(): void {
-    this.context = undefined;
     this.taken = 0;
   }
 
   process(_index: number, queue: DeviceQueue, budget: number): number {
-    const memory = this.context?.core.bytes();
-    if (memory === undefined) return 0;
     let served = 0;
     while (served < budget) {
       const taken = queue.take(budget - served);
       if (taken === 0) break;
       for (let i = 0; i < taken; i++) {
         const chain = queue.chain(i);
-        queue.complete(chain.token, this.answer(memory, chain));
+        queue.complete(chain.token, this.answer(chain));
         this.taken++;
       }
       served += taken;
@@ -65,15 +57,14 @@ export class EchoModel implements DeviceModel {
   }
 
   /** Fills the writable buffers; returns how many bytes they hold now. */
-  private answer(memory: Uint8Array, chain: Chain): number {
+  private answer(chain: Chain): number {
     const { readableCount, writableCount } = chain;
     const { onTaken, source } = this.options;
     for (let i = 0; onTaken && i < readableCount; i++) onTaken(chain.view(i));
     let written = 0;
-    const from = { index: 0, offset: 0 };
     for (let i = readableCount; i < readableCount + writableCount; i++) {
       const target = chain.writableView(i);
-      if (readableCount > 0) repeat(memory, chain, from, target);
+      if (readableCount > 0) repeat(chain, written, target);
       else if (source) source(target, this.taken, written);
       else return 0;
       written += target.length;
@@ -82,24 +73,14 @@ export class EchoModel implements DeviceModel {
   }
 }
 
-/** Fills `target`, going round the chain's readable segments from where `from` stands. */
-function repeat(
-  memory: Uint8Array,
-  chain: Chain,
-  from: { index: number; offset: number },
-  target: Uint8Array,
-): void {
-  let done = 0;
-  while (done < target.length) {
-    const bytes = chain.length(from.index);
-    const part = Math.min(bytes - from.offset, target.length - done);
-    const start = chain.address(from.index) + from.offset;
-    memory.copyWithin(target.byteOffset + done, start, start + part);
-    done += part;
-    from.offset += part;
-    if (from.offset === bytes) {
-      from.offset = 0;
-      from.index = (from.index + 1) % chain.readableCount;
-    }
-  }
+/** Fills `target` with the chain's readable bytes over and over, as if `offset` bytes had been written before. */
+function repeat(chain: Chain, offset: number, target: Uint8Array): void {
+  const period = chain.readableBytes;
+  const start = offset % period;
+  const once = target.subarray(0, period);
+  const reader = chain.reader();
+  reader.skip(start);
+  const copied = reader.read(once);
+  if (copied < once.length) chain.reader().read(once.subarray(copied));
+  for (let done = period; done < target.length; done *= 2) target.copyWithin(done, 0, done);
 }

@@ -55,12 +55,18 @@ export class Digest {
   }
 
   private consume(bytes: Uint8Array, from: number, to: number): void {
+    const at = bytes.byteOffset + from;
+    if (at % 4 === 0) this.consumeWords(new Uint32Array(bytes.buffer, at, (to - from) >>> 2));
+    else this.consumeWords(new Uint32Array(bytes.slice(from, to).buffer));
+  }
+
+  private consumeWords(words: Uint32Array): void {
     let [a = 0, b = 0, c = 0, d = 0] = this.lanes;
-    for (let at = from; at < to; at += 16) {
-      a = round(a, word(bytes, at));
-      b = round(b, word(bytes, at + 4));
-      c = round(c, word(bytes, at + 8));
-      d = round(d, word(bytes, at + 12));
+    for (let i = 0; i < words.length; i += 4) {
+      a = round(a, words[i] ?? 0);
+      b = round(b, words[i + 1] ?? 0);
+      c = round(c, words[i + 2] ?? 0);
+      d = round(d, words[i + 3] ?? 0);
     }
     this.lanes[0] = a;
     this.lanes[1] = b;
@@ -77,7 +83,7 @@ function rotate(value: number, bits: number): number {
   return (value << bits) | (value >>> (32 - bits));
 }
 
-/** Little-endian, at any alignment. */
+/** Little-endian. */
 function word(bytes: Uint8Array, at: number): number {
   return (
     (bytes[at] ?? 0) |
