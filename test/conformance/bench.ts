@@ -70,13 +70,14 @@ export function eachPacked(body: (bench: PackedBench) => void): void {
     for (const start of PACKED_STARTS) {
       const { slot = 0, wrap = 1 } = start;
       const lap = (n: number): number => (Math.floor((slot + n) / 8) % 2 === 0 ? wrap : 1 - wrap);
+      const at = (n: number): number => (slot + n + 64) % 8;
       describe(`${backend.name}, ${startName(start)}`, () => {
         body({
           open: (features, more) => open("packed", backend, start, features, more),
-          slot: (n) => (slot + n) % 8,
+          slot: at,
           available: (n) => (lap(n) === 1 ? 0x0080 : 0x8000),
           used: (n) => (lap(n) === 1 ? 0x8080 : 0x0000),
-          offWrap: (n) => ((slot + n) % 8) | (lap(n) << 15),
+          offWrap: (n) => at(n) | (lap(n) << 15),
           outOfTurn: outOfTurn(backend),
         });
       });
