@@ -2,47 +2,31 @@
  * The package as a stranger gets it: packed, installed into a clean folder, imported, required, type-checked and
  * run there, under this Node and under Node 24. Slow, and needs the npm registry: `npm run test:package`.
  */
-import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Installed, install, manifest, root, run as runIn } from "./installed";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const manifest: Manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-interface Manifest {
-  version: string;
-  dependencies: Record<string, string>;
-  exports: Record<string, string | { import: { default: string } }>;
-}
 /** Sub-paths that are modules; the others are files. */
 const entries = Object.keys(manifest.exports).filter((path) => typeof manifest.exports[path] !== "string");
 const files = Object.keys(manifest.exports).filter((path) => typeof manifest.exports[path] === "string");
 /** Entries that say in their name that they need Node. */
 const nodeEntries = ["./node"];
 
-let folder: string;
-let tarball: string;
-let clean: string;
+let installed: Installed;
+let { folder, tarball, clean } = {} as Installed;
 
-const run = (command: string, args: readonly string[], cwd = clean): string =>
-  execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+const run = (command: string, args: readonly string[], cwd = clean): string => runIn(command, args, cwd);
 const tool = (path: string, ...args: string[]): string =>
   run(process.execPath, [join(root, "node_modules", path), ...args], folder);
 const specifier = (entry: string): string => join("virtq", entry);
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "virtq-package-"));
-  run("npm", ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder], root);
-  tarball = join(folder, `virtq-${manifest.version}.tgz`);
-  clean = join(folder, "clean");
-  mkdirSync(clean);
-  writeFileSync(join(clean, "package.json"), '{ "name": "clean", "private": true }\n');
-  run("npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts", tarball]);
+  installed = install();
+  ({ folder, tarball, clean } = installed);
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => installed?.remove());
 
 describe("the tarball", () => {
   it("satisfies publint", () => {
@@ -64,11 +48,10 @@ describe("the tarball", () => {
   });
 
   it("lets library entries import nothing but each other, without Node's modules", () => {
-    const installed = join(clean, "node_modules/virtq");
     for (const entry of entries) {
       const conditions = manifest.exports[entry] as { import: { default: string } };
       for (const start of [conditions.import.default, conditions.import.default.replace(/\.js$/, ".cjs")]) {
-        const outside = importedFromOutside(join(installed, start));
+        const outside = importedFromOutside(join(clean, "node_modules/virtq", start));
         const allowed = nodeEntries.includes(entry) ? /^node:/ : /^$/;
         expect(
           outside.filter((name) => !allowed.test(name)),

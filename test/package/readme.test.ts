@@ -1,0 +1,42 @@
+/**
+ * The README tells the truth: its examples print what stands below them, and its commands work, in a clean folder
+ * with the packed package. Lines that begin with `npm` are the set-up, which CI runs by itself.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Installed, install, root, run } from "./installed";
+
+const readme = readFileSync(join(root, "README.md"), "utf8");
+const examples = [...readme.matchAll(/```js\n(.*?)```\n+```text\n(.*?)```/gs)].map(([, code, output]) => ({
+  code: code ?? "",
+  output: output ?? "",
+}));
+const commands = [...readme.matchAll(/```sh\n(.*?)```/gs)]
+  .flatMap(([, lines]) => (lines ?? "").trim().split("\n"))
+  .map((line) => line.replace(/\s+#.*$/, ""))
+  .filter((line) => !line.startsWith("npm "));
+
+let installed: Installed;
+beforeAll(() => {
+  installed = install();
+  // The disk of the README's example.
+  const disk = Uint8Array.from({ length: 1 << 20 }, (_, i) => (i * 31) & 0xff);
+  writeFileSync(join(installed.clean, "disk.img"), disk);
+});
+afterAll(() => installed?.remove());
+
+describe("README", () => {
+  it("has examples and commands", () => {
+    expect([examples.length > 1, commands.length > 2]).toEqual([true, true]);
+  });
+
+  it.each(examples)("example %# prints what it says", ({ code, output }) => {
+    writeFileSync(join(installed.clean, "example.mjs"), code);
+    expect(run(process.execPath, ["example.mjs"], installed.clean)).toBe(output);
+  });
+
+  it.each(commands)("command works: %s", (line) => {
+    expect(run("sh", ["-c", line], installed.clean)).not.toBe("");
+  });
+});
