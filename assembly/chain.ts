@@ -21,14 +21,141 @@ import {
   INDIRECT_OUT_OF_GUEST,
   INDIRECT_TOO_LONG,
 } from "../src/spec/result";
-import { OPTION_STRICT_RING, SEGMENT_RECORD_BYTES } from "./abi";
+import { FEATURE_INDIRECT, OPTION_STRICT_RING, SEGMENT_RECORD_BYTES } from "./abi";
 import { appendSegment, firstSegment, setChainBytes, setChainHeader } from "./batch";
-import { NOT_IN_GUEST, translate, wrapsAround } from "./memory";
+import {
+  firstBase,
+  firstGpa,
+  firstIsReadOnly,
+  firstSize,
+  NOT_IN_GUEST,
+  translate,
+  within,
+  wrapsAround,
+} from "./memory";
 import { blame, core, features, size, tableLimit } from "./queue-state";
 import { descAddr, descTail, tailFlags, tailLength, tailNext } from "./split/layout";
 
 /** A chain holds at most 2^32 bytes (§2.7.5.2). */
 const CHAIN_BYTES_MAX: u64 = 0x100000000;
+
+// The short way: a walk that keeps everything in locals and gives up at anything unusual. It judges nothing: the
+// long way below walks again and finds the reason. Most chains never need it.
+let plainReadable: u32 = 0;
+let plainReadableTotal: u64 = 0;
+let plainWritableTotal: u64 = 0;
+
+/** Device-writable bytes of the chain that the short way walked. */
+@inline
+export function plainWritable(): u64 {
+  return plainWritableTotal;
+}
+
+/** Writes the header of a record that the short way filled with `segments`; gives the record's end. */
+@inline
+export function endPlainChain(record: usize, token: u32, segments: u32): usize {
+  setChainHeader(record, token, plainReadable, segments - plainReadable, 0);
+  setChainBytes(record, plainReadableTotal, plainWritableTotal);
+  return firstSegment(record) + <usize>segments * SEGMENT_RECORD_BYTES;
+}
+
+/**
+ * Walks descriptors linked by `next` from `slot` on, in a ring's or an indirect table of `count` (§2.7.5).
+ *
+ * @param record where the chain record begins; its segments end before `limit`
+ * @returns the segments, or 0: something is unusual, go the long way
+ */
+export function walkLinked(
+  ram: usize,
+  table: usize,
+  slot: u32,
+  count: u32,
+  record: usize,
+  limit: usize,
+): u32 {
+  const gpa = firstGpa(ram);
+  const bytes = firstSize(ram);
+  const base = firstBase(ram);
+  const readOnly = firstIsReadOnly(ram);
+  let segment = firstSegment(record);
+  let readable: u32 = 0;
+  let writable: u32 = 0;
+  let readTotal: u64 = 0;
+  let writeTotal: u64 = 0;
+  for (let visited: u32 = 0; visited < count && segment + SEGMENT_RECORD_BYTES <= limit; visited++) {
+    const tail = descTail(table, slot);
+    const flags = tailFlags(tail);
+    const length = tailLength(tail);
+    const offset = descAddr(table, slot) - gpa;
+    if (flags & VIRTQ_DESC_F_INDIRECT || !length || !within(offset, length, bytes)) return 0;
+    if (flags & VIRTQ_DESC_F_WRITE) {
+      if (readOnly) return 0;
+      writable++;
+      writeTotal += length;
+    } else {
+      if (writable) return 0;
+      readable++;
+      readTotal += length;
+    }
+    segment = appendSegment(segment, <u32>(base + offset), length);
+    if (!(flags & VIRTQ_DESC_F_NEXT)) return endWalk(readable, writable, readTotal, writeTotal);
+    slot = tailNext(tail);
+    if (slot >= count) return 0;
+  }
+  return 0;
+}
+
+/** Walks all `count` entries of a packed ring's indirect table, which follow each other (§2.8.7); as `walkLinked`. */
+export function walkConsecutive(ram: usize, table: usize, count: u32, record: usize, limit: usize): u32 {
+  const gpa = firstGpa(ram);
+  const bytes = firstSize(ram);
+  const base = firstBase(ram);
+  const readOnly = firstIsReadOnly(ram);
+  let segment = firstSegment(record);
+  if (segment + <usize>count * SEGMENT_RECORD_BYTES > limit) return 0;
+  let readable: u32 = 0;
+  let writable: u32 = 0;
+  let readTotal: u64 = 0;
+  let writeTotal: u64 = 0;
+  for (let entry: u32 = 0; entry < count; entry++) {
+    const tail = descTail(table, entry);
+    const length = tailLength(tail);
+    const offset = descAddr(table, entry) - gpa;
+    if (!length || !within(offset, length, bytes)) return 0;
+    if (tailNext(tail) & VIRTQ_DESC_F_WRITE) {
+      if (readOnly) return 0;
+      writable++;
+      writeTotal += length;
+    } else {
+      if (writable) return 0;
+      readable++;
+      readTotal += length;
+    }
+    segment = appendSegment(segment, <u32>(base + offset), length);
+  }
+  return endWalk(readable, writable, readTotal, writeTotal);
+}
+
+/** Keeps what a short walk found; the segments, or 0 for too many bytes. */
+@inline
+export function endWalk(readable: u32, writable: u32, readTotal: u64, writeTotal: u64): u32 {
+  if (readTotal + writeTotal > CHAIN_BYTES_MAX) return 0;
+  plainReadable = readable;
+  plainReadableTotal = readTotal;
+  plainWritableTotal = writeTotal;
+  return readable + writable;
+}
+
+/** Linear address of a table that nothing is unusual about, or 0 (where no table is); its entries are length / 16. */
+@inline
+export function plainTable(q: usize, address: u64, length: u32): usize {
+  const offset = address - firstGpa(core(q));
+  const proper = length != 0 && length % VIRTQ_DESC_SIZE == 0 && length / VIRTQ_DESC_SIZE <= tableLimit(q);
+  if (!proper || !(features(q) & FEATURE_INDIRECT) || !within(offset, length, firstSize(core(q)))) return 0;
+  return <usize>(firstBase(core(q)) + offset);
+}
+
+// The long way.
 
 // The chain being walked: where its next segment goes, and what came before its first writable element.
 let queue: usize = 0;
@@ -127,11 +254,11 @@ export function pushLinkedTable(q: usize, address: u64, length: u32, direct: u32
   if (entries < 0) return entries;
   const table = tableLinear;
   // With strictRing the chain, table entries included, is bounded by the queue size.
-  const strict = (features(q) & OPTION_STRICT_RING) != 0;
+  const bound = features(q) & OPTION_STRICT_RING ? size(q) - direct : 0xffffffff;
   let entry: u32 = 0;
-  let visited: i32 = 1;
+  let visited: u32 = 1;
   while (true) {
-    if (strict && direct + <u32>visited > size(q)) return blame(q, CHAIN_TOO_LONG, direct + visited, size(q));
+    if (visited > bound) return blame(q, CHAIN_TOO_LONG, direct + visited, size(q));
     const tail = descTail(table, entry);
     const flags = tailFlags(tail);
     if (flags & VIRTQ_DESC_F_INDIRECT) return blame(q, INDIRECT_NESTED, entry, entries); // §2.7.5.3.1

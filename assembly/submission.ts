@@ -16,29 +16,11 @@ import {
   submissionsEnd,
   submissionWritable,
 } from "./batch";
-import { NOT_IN_GUEST, translate } from "./memory";
+import { firstGpa, firstIsReadOnly, firstSize, NOT_IN_GUEST, translate, within } from "./memory";
 import { blame, core, features, isLogged, size, tableEntries } from "./queue-state";
 
 /** The two counts of a submission with one writable element, as one word. */
 const ONE_WRITABLE: u64 = 0x100000000;
-
-/** Bytes of a submission with one element. */
-export const SINGLE_SUBMISSION_BYTES: usize = SUBMISSION_HEADER_BYTES + SUBMISSION_SEGMENT_BYTES;
-
-/** Whether a submission may go the short way: one direct element, and no log to keep. */
-@inline
-export function isSingle(q: usize, submission: usize): bool {
-  return (
-    !isLogged(q) && submission + SINGLE_SUBMISSION_BYTES <= submissionsEnd(q) && isSingleElement(submission)
-  );
-}
-
-
-@inline
-export function isSingleElement(submission: usize): bool {
-  const shape = submissionShape(submission);
-  return (shape == 1 || shape == ONE_WRITABLE) && !submissionIsIndirect(submission);
-}
 
 let writableBytes: u64 = 0;
 
@@ -55,7 +37,25 @@ export function submissionEnd(submission: usize): usize {
 }
 
 /** Ring descriptors that the submission needs, 1…size, or why it can't be a chain. */
+@inline
 export function judgeSubmission(q: usize, submission: usize): i32 {
+  if (submissionSegment(submission, 1) > submissionsEnd(q)) return judgeEvery(q, submission);
+  const shape = submissionShape(submission);
+  if ((shape != 1 && shape != ONE_WRITABLE) || submissionIsIndirect(submission))
+    return judgeEvery(q, submission);
+  // One direct element: peeled, since most chains are that.
+  const guest = core(q);
+  const segment = submissionSegment(submission, 0);
+  const length = segmentLength(segment);
+  if (!within(segmentGpa(segment) - firstGpa(guest), length, firstSize(guest)) || firstIsReadOnly(guest)) {
+    return judgeEvery(q, submission);
+  }
+  writableBytes = shape == 1 ? 0 : length;
+  return 1;
+}
+
+/** The same for any submission. */
+function judgeEvery(q: usize, submission: usize): i32 {
   const end = submissionsEnd(q);
   if (submissionSegment(submission, 0) > end) return BAD_ARGUMENT;
   const readable = submissionReadable(submission);
@@ -73,17 +73,21 @@ export function judgeSubmission(q: usize, submission: usize): i32 {
     if (count > tableEntries(q)) return blame(q, BAD_ARGUMENT, count, tableEntries(q));
   }
   const guest = core(q);
+  const ram = firstGpa(guest);
+  const ramBytes = firstSize(guest);
+  const readOnly = firstIsReadOnly(guest);
   let total: u64 = 0;
   let readableTotal: u64 = 0;
   for (let i: u32 = 0; i < count; i++) {
     const segment = submissionSegment(submission, i);
+    const gpa = segmentGpa(segment);
     const length = segmentLength(segment);
+    const write = i >= readable;
     if (i == readable) readableTotal = total;
     total += length;
-    const write = i >= readable;
-    if (translate(guest, segmentGpa(segment), length, write) == NOT_IN_GUEST && length) {
-      return blame(q, BAD_ARGUMENT, segmentGpa(segment), length);
-    }
+    if (within(gpa - ram, length, ramBytes) && !(write && readOnly)) continue;
+    if (translate(guest, gpa, length, write) == NOT_IN_GUEST && length)
+      return blame(q, BAD_ARGUMENT, gpa, length);
   }
   writableBytes = writable ? total - readableTotal : 0;
   if (total > 0x100000000) return blame(q, CHAIN_BYTES_OVERFLOW, total, 0x100000000); // §2.7.5.2

@@ -5,7 +5,12 @@ import {
   RING_EVENT_FLAGS_DISABLE,
   RING_EVENT_FLAGS_ENABLE,
 } from "../../src/spec/packed";
-import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "../../src/spec/queue";
+import {
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+  VIRTQ_DESC_SIZE,
+} from "../../src/spec/queue";
 import {
   BAD_ARGUMENT,
   BUFFER_TOO_SHORT,
@@ -21,12 +26,20 @@ import {
   RING_INDEX_JUMP,
   STALE_TOKEN,
 } from "../../src/spec/result";
-import { CHAIN_RECORD_BYTES, FEATURE_INDIRECT, LAYOUT_PACKED, OPTION_RECOVER } from "../abi";
+import {
+  CHAIN_RECORD_BYTES,
+  FEATURE_INDIRECT,
+  LAYOUT_PACKED,
+  OPTION_RECOVER,
+  SEGMENT_RECORD_BYTES,
+} from "../abi";
 import {
   chainsEnd,
   completionToken,
   completionWritten,
   firstChain,
+  appendSegment,
+  firstSegment,
   setSingleChain,
   SINGLE_CHAIN_BYTES,
 } from "../batch";
@@ -35,6 +48,11 @@ import {
   chainEnd,
   chainWritableTotal,
   endChain,
+  endPlainChain,
+  endWalk,
+  plainTable,
+  plainWritable,
+  walkConsecutive,
   pushConsecutiveTable,
   pushDescriptor,
 } from "../chain";
@@ -134,75 +152,126 @@ export function take(q: usize, max: u32): i32 {
   const end = chainsEnd(q);
   let record = firstChain(q);
   let taken: u32 = 0;
-  let singles: u32 = 1;
-  while (taken < limit) {
-    if (singles) {
-      singles = takeSingles(q, limit - taken, record, end);
-      record += <usize>singles * SINGLE_CHAIN_BYTES;
-      taken += singles;
-      if (taken == limit) break;
-    }
+  for (; taken < limit; taken++) {
     // Barrier A (pairs with publish in driver.ts): the head's flags before the rest of the list.
     if (!isAvailable(descFlags(descAt(desc(q), deviceAvail(q))), deviceAvailWrap(q))) break;
+    const after = takePlain(q, record, end);
+    if (after) {
+      record = after;
+      continue;
+    }
     const code = takeChain(q, record, end);
     if (code < 0) {
       if (!taken) return code == BUFFER_TOO_SHORT ? code : fail(q, code);
       break;
     }
     record = chainEnd();
-    taken++;
   }
   return taken;
 }
 
 /**
- * Takes up to `limit` chains while they are one direct descriptor that passes every check; the first that isn't or
- * doesn't is left to `takeChain`, which knows why. State stays in locals: most chains are of this kind.
+ * Takes the list at the available position the short way; gives its record's end.
+ *
+ * @returns 0: something is unusual, `takeChain` goes the long way and knows what
  */
-function takeSingles(q: usize, limit: u32, record: usize, end: usize): u32 {
+@inline
+function takePlain(q: usize, record: usize, end: usize): usize {
+  const room = size(q) - deviceInFlightDescriptors(q);
+  if (!room || record + SINGLE_CHAIN_BYTES > end) return 0;
+  const slot = deviceAvail(q);
+  const wrap = deviceAvailWrap(q);
+  const desc_ = descAt(desc(q), slot);
+  const tail = descTail(desc_);
+  const flags = tailFlags(tail);
+  const length = tailLength(tail);
+  if (!isAvailable(flags, wrap)) return 0;
+  if (!(flags & (VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT))) {
+    // One direct descriptor: peeled, since most lists are that.
+    const guest = core(q);
+    const offset = descAddr(desc_) - firstGpa(guest);
+    const write = (flags & VIRTQ_DESC_F_WRITE) != 0;
+    if (!length || !within(offset, length, firstSize(guest)) || (write && firstIsReadOnly(guest))) return 0;
+    const token = hold(q, slot, wrap, 1, tailId(tail), write ? length : 0);
+    setSingleChain(record, token, <u32>(firstBase(guest) + offset), length, write);
+    return record + SINGLE_CHAIN_BYTES;
+  }
+  let segments: u32;
+  if (flags & VIRTQ_DESC_F_INDIRECT) {
+    const table: usize = flags & VIRTQ_DESC_F_NEXT ? 0 : plainTable(q, descAddr(desc_), length);
+    if (!table) return 0;
+    segments = walkConsecutive(core(q), table, length / VIRTQ_DESC_SIZE, record, end);
+    listCount = 1;
+    listId = tailId(tail);
+  } else {
+    segments = walkList(q, slot, wrap, room, record, end);
+  }
+  if (!segments) return 0;
+  return endPlainChain(record, hold(q, slot, wrap, listCount, listId, plainWritable()), segments);
+}
+
+/**
+ * Walks a list slot by slot, the short way (see chain.ts): at most `room` descriptors, each available in its lap.
+ *
+ * @returns the segments, with `listCount` and `listId` set; or 0: go the long way
+ */
+function walkList(q: usize, slot: u32, wrap: u32, room: u32, record: usize, end: usize): u32 {
   const ring = desc(q);
   const n = size(q);
-  const shadow = deviceShadow(q);
-  const inOrder = isInOrder(q);
   const guest = core(q);
-  const ram = firstGpa(guest);
-  const ramBytes = firstSize(guest);
-  const ramBase = firstBase(guest);
+  const gpa = firstGpa(guest);
+  const bytes = firstSize(guest);
+  const base = firstBase(guest);
   const readOnly = firstIsReadOnly(guest);
-  const inFlight = deviceInFlightDescriptors(q);
-  const turn = deviceTaken(q);
-  let free = deviceFreeHead(q);
-  let slot = deviceAvail(q);
-  let wrap = deviceAvailWrap(q);
-  let taken: u32 = 0;
-  limit = min(limit, n - inFlight);
-  for (; taken < limit && record + SINGLE_CHAIN_BYTES <= end; taken++) {
+  let segment = firstSegment(record);
+  let readable: u32 = 0;
+  let writable: u32 = 0;
+  let readTotal: u64 = 0;
+  let writeTotal: u64 = 0;
+  for (let count: u32 = 1; count <= room && segment + SEGMENT_RECORD_BYTES <= end; count++) {
     const desc = descAt(ring, slot);
-    // Barrier A (pairs with publish in driver.ts): the flags before the rest.
-    if (!isAvailable(descFlags(desc), wrap)) break;
     const tail = descTail(desc);
     const flags = tailFlags(tail);
-    if (!isAvailable(flags, wrap) || flags & (VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT)) break;
     const length = tailLength(tail);
-    const offset = descAddr(desc) - ram;
-    const write = (flags & VIRTQ_DESC_F_WRITE) != 0;
-    if (!length || !within(offset, length, ramBytes) || (write && readOnly)) break;
-    const entry = shadowAt(shadow, free);
-    const next = inOrder ? advanceSlot(free, 1, n) : shadowLink(entry);
-    const generation = occupy(entry, (turn + taken) & 0xffff, 1, tailId(tail), write ? length : 0);
-    setSingleChain(record, tokenOf(free, generation), <u32>(ramBase + offset), length, write);
-    free = next;
+    const offset = descAddr(desc) - gpa;
+    if (!isAvailable(flags, wrap) || flags & VIRTQ_DESC_F_INDIRECT || !length) return 0;
+    if (!within(offset, length, bytes)) return 0;
+    if (flags & VIRTQ_DESC_F_WRITE) {
+      if (readOnly) return 0;
+      writable++;
+      writeTotal += length;
+    } else {
+      if (writable) return 0;
+      readable++;
+      readTotal += length;
+    }
+    segment = appendSegment(segment, <u32>(base + offset), length);
+    if (!(flags & VIRTQ_DESC_F_NEXT)) {
+      listCount = count;
+      listId = tailId(tail);
+      return endWalk(readable, writable, readTotal, writeTotal);
+    }
     wrap = advanceWrap(slot, wrap, 1, n);
     slot = advanceSlot(slot, 1, n);
-    record += SINGLE_CHAIN_BYTES;
   }
-  setDeviceFreeHead(q, free);
-  setDeviceAvail(q, slot);
-  setDeviceAvailWrap(q, wrap);
-  setDeviceTaken(q, (turn + taken) & 0xffff);
-  setDeviceInFlight(q, deviceInFlight(q) + taken);
-  setDeviceInFlightDescriptors(q, inFlight + taken);
-  return taken;
+  return 0;
+}
+
+/** Marks `count` ring descriptors from the available position on as one chain in flight; gives its token. */
+@inline
+function hold(q: usize, avail: u32, wrap: u32, count: u32, id: u32, writable: u64): u32 {
+  const n = size(q);
+  const turn = deviceTaken(q);
+  const slot = deviceFreeHead(q);
+  const entry = shadowAt(deviceShadow(q), slot);
+  setDeviceFreeHead(q, isInOrder(q) ? advanceSlot(slot, 1, n) : shadowLink(entry));
+  const generation = occupy(entry, turn, count, id, writable);
+  setDeviceAvailWrap(q, advanceWrap(avail, wrap, count, n));
+  setDeviceAvail(q, advanceSlot(avail, count, n));
+  setDeviceTaken(q, (turn + 1) & 0xffff);
+  setDeviceInFlight(q, deviceInFlight(q) + 1);
+  setDeviceInFlightDescriptors(q, deviceInFlightDescriptors(q) + count);
+  return tokenOf(slot, generation);
 }
 
 // What the walk found besides the chain: the list's length in the ring, and its buffer ID.
@@ -218,17 +287,11 @@ function takeChain(q: usize, record: usize, end: usize): i32 {
     if (!listCount || code == BUFFER_TOO_SHORT) return code;
     beginChain(q, record, end); // recovered: handed over empty, to be completed with length 0
   }
-  const slot = deviceFreeHead(q);
-  const entry = shadowAt(deviceShadow(q), slot);
-  setDeviceFreeHead(q, isInOrder(q) ? advanceSlot(slot, 1, size(q)) : shadowLink(entry));
-  const generation = occupy(entry, deviceTaken(q), listCount, listId, chainWritableTotal());
-  endChain(record, tokenOf(slot, generation), code);
-  const avail = deviceAvail(q);
-  setDeviceAvailWrap(q, advanceWrap(avail, deviceAvailWrap(q), listCount, size(q)));
-  setDeviceAvail(q, advanceSlot(avail, listCount, size(q)));
-  setDeviceTaken(q, (deviceTaken(q) + 1) & 0xffff);
-  setDeviceInFlight(q, deviceInFlight(q) + 1);
-  setDeviceInFlightDescriptors(q, deviceInFlightDescriptors(q) + listCount);
+  endChain(
+    record,
+    hold(q, deviceAvail(q), deviceAvailWrap(q), listCount, listId, chainWritableTotal()),
+    code,
+  );
   return 0;
 }
 

@@ -30,7 +30,6 @@ import {
   submissionIsIndirect,
   submissionReadable,
   submissionSegment,
-  submissionsEnd,
   submissionWritable,
 } from "../batch";
 import {
@@ -65,11 +64,9 @@ import {
   setDriverUsedWrap,
 } from "../driver-state";
 import { packedNeedEvent } from "../event";
-import { firstGpa, firstIsReadOnly, firstSize, within } from "../memory";
 import {
   batch,
   blame,
-  core,
   desc,
   deviceArea,
   driverArea,
@@ -95,14 +92,7 @@ import {
   shadowWritable,
   tokenOf,
 } from "../shadow";
-import {
-  isSingle,
-  isSingleElement,
-  judgeSubmission,
-  SINGLE_SUBMISSION_BYTES,
-  submissionEnd,
-  submissionWritableBytes,
-} from "../submission";
+import { judgeSubmission, submissionEnd, submissionWritableBytes } from "../submission";
 import { driverLogReserve, driverLogRoom, driverTouched } from "../touched";
 import {
   descAt,
@@ -131,157 +121,113 @@ export function add(q: usize, chains: u32): i32 {
   if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
   if (driverError(q)) return QUEUE_BROKEN;
   if (chains > batch(q)) return blame(q, BAD_ARGUMENT, chains, batch(q));
-  let submission = firstSubmission(q);
-  for (let i: u32 = 0; i < chains; i++) {
-    if (isSingle(q, submission)) {
-      const added = addSingles(q, submission, i, chains);
-      submission += <usize>(added - i) * SINGLE_SUBMISSION_BYTES;
-      i = added;
-      if (i == chains) break;
-    }
-    const need = judgeSubmission(q, submission);
-    if (need < 0) return i ? i : need;
-    if (<u32>need > driverFreeCount(q)) return i; // §2.8.17: room for the whole list comes first
-    if (!driverLogRoom(q, need + 2)) return i ? i : BUFFER_TOO_SHORT;
-    setAddedToken(q, i, addUnchecked(q, submission, need));
-    submission = submissionEnd(submission);
-  }
-  return chains;
-}
-
-/**
- * Adds submissions from number `i` on while they are one direct element that passes every check; the first that
- * isn't or doesn't is left to `add`, which knows why. State stays in locals: most chains are of this kind.
- *
- * @returns the number of the first submission that was not added, at most `chains`
- */
-function addSingles(q: usize, submission: usize, i: u32, chains: u32): u32 {
-  const first = i;
-  const ring = desc(q);
-  const n = size(q);
   const shadow = driverShadow(q);
+  const n = size(q);
   const inOrder = isInOrder(q);
-  const end = submissionsEnd(q);
-  const guest = core(q);
-  const ram = firstGpa(guest);
-  const ramBytes = firstSize(guest);
-  const readOnly = firstIsReadOnly(guest);
-  const room = driverFreeCount(q);
-  let holdBack = !driverPending(q);
+  let submission = firstSubmission(q);
   let id = driverFreeHead(q);
   let slot = driverAvail(q);
   let wrap = driverAvailWrap(q);
-  while (
-    i < chains &&
-    i - first < room &&
-    submission + SINGLE_SUBMISSION_BYTES <= end &&
-    isSingleElement(submission)
-  ) {
-    const segment = submissionSegment(submission, 0);
-    const gpa = segmentGpa(segment);
-    const length = segmentLength(segment);
-    const write = submissionWritable(submission) != 0;
-    if (!within(gpa - ram, length, ramBytes) || (write && readOnly)) break;
-    const desc = descAt(ring, slot);
-    const flags = availableFlags(wrap) | (write ? VIRTQ_DESC_F_WRITE : 0);
-    if (holdBack) {
-      setDescBody(desc, gpa, length, id);
-      setDriverPendingSlot(q, slot);
-      setDriverPendingFlags(q, flags);
-      holdBack = false;
-    } else {
-      setDesc(desc, gpa, length, id, flags);
+  let free = driverFreeCount(q);
+  let pending = driverPending(q);
+  let added: u32 = 0;
+  let need: i32 = 0;
+  for (; added < chains; added++) {
+    need = judgeSubmission(q, submission);
+    if (need < 0 || <u32>need > free) break; // §2.8.17: room for the whole list comes first
+    if (!driverLogRoom(q, need + 2)) {
+      need = BUFFER_TOO_SHORT;
+      break;
     }
-    const entry = shadowAt(shadow, id);
+    if (submissionIsIndirect(submission)) placeTable(q, submission, slot, wrap, id, pending == 0);
+    else placeList(q, submission, slot, wrap, need, id, pending == 0);
+    const entry = shadowAt(shadow, id); // the buffer ID is the driver's slot
     const next = inOrder ? advanceSlot(id, 1, n) : shadowLink(entry);
-    const generation = occupy(entry, 0, 1, id, write ? length : 0);
-    setAddedToken(q, i, tokenOf(id, generation));
+    const generation = occupy(entry, 0, need, id, submissionWritableBytes());
+    setAddedToken(q, added, tokenOf(id, generation));
     id = next;
-    wrap = advanceWrap(slot, wrap, 1, n);
-    slot = advanceSlot(slot, 1, n);
-    submission += SINGLE_SUBMISSION_BYTES;
-    i++;
+    wrap = advanceWrap(slot, wrap, need, n);
+    slot = advanceSlot(slot, need, n);
+    free -= need;
+    pending += need;
+    submission = submissionEnd(submission);
   }
-  const added = i - first;
   setDriverFreeHead(q, id);
   setDriverAvail(q, slot);
   setDriverAvailWrap(q, wrap);
-  setDriverPending(q, driverPending(q) + added);
-  setDriverFreeCount(q, room - added);
+  setDriverFreeCount(q, free);
+  setDriverPending(q, pending);
   setDriverInFlight(q, driverInFlight(q) + added);
-  return i;
-}
-
-/** Writes one judged submission into the next `count` slots; gives its token. The buffer ID is the driver's slot. */
-function addUnchecked(q: usize, submission: usize, count: u32): u32 {
-  const id = driverFreeHead(q);
-  const slot = driverAvail(q);
-  const wrap = driverAvailWrap(q);
-  const entry = shadowAt(driverShadow(q), id);
-  setDriverFreeHead(q, isInOrder(q) ? advanceSlot(id, 1, size(q)) : shadowLink(entry));
-  if (submissionIsIndirect(submission)) placeTable(q, submission, slot, wrap, id);
-  else placeList(q, submission, slot, wrap, count, id);
-  const generation = occupy(entry, 0, count, id, submissionWritableBytes());
-  setDriverAvail(q, advanceSlot(slot, count, size(q)));
-  setDriverAvailWrap(q, advanceWrap(slot, wrap, count, size(q)));
-  setDriverPending(q, driverPending(q) + count);
-  setDriverFreeCount(q, driverFreeCount(q) - count);
-  setDriverInFlight(q, driverInFlight(q) + 1);
-  return tokenOf(id, generation);
+  return added || need >= 0 ? added : need;
 }
 
 /** Writes the elements into consecutive slots, the ID in each of them (§2.8.6). */
-function placeList(q: usize, submission: usize, head: u32, headWrap: u32, count: u32, id: u32): void {
+@inline
+function placeList(
+  q: usize,
+  submission: usize,
+  head: u32,
+  wrap: u32,
+  count: u32,
+  id: u32,
+  isFirst: bool,
+): void {
+  const more: u32 = count > 1 ? VIRTQ_DESC_F_NEXT : 0;
+  const first = submissionSegment(submission, 0);
+  const write: u32 = submissionReadable(submission) ? 0 : VIRTQ_DESC_F_WRITE;
+  const flags = availableFlags(wrap) | more | write;
+  placeHead(q, head, segmentGpa(first), segmentLength(first), id, flags, isFirst);
+  if (more) placeRest(q, submission, head, wrap, count, id);
+}
+
+/** The second to the last descriptor of a list: hidden behind the head until its flags are stored. */
+function placeRest(q: usize, submission: usize, head: u32, headWrap: u32, count: u32, id: u32): void {
   const ring = desc(q);
   const n = size(q);
   const readable = submissionReadable(submission);
   const logged = isLogged(q);
   let slot = head;
   let wrap = headWrap;
-  for (let i: u32 = 0; i < count; i++) {
-    const segment = submissionSegment(submission, i);
-    const desc = descAt(ring, slot);
-    const next: u32 = i + 1 < count ? VIRTQ_DESC_F_NEXT : 0;
-    const write: u32 = i < readable ? 0 : VIRTQ_DESC_F_WRITE;
-    const flags = availableFlags(wrap) | next | write;
-    if (i) {
-      setDesc(desc, segmentGpa(segment), segmentLength(segment), id, flags);
-      if (logged) driverTouched(q, desc, VIRTQ_DESC_SIZE);
-    } else {
-      placeHead(q, slot, segmentGpa(segment), segmentLength(segment), id, flags);
-    }
+  for (let i: u32 = 1; i < count; i++) {
     wrap = advanceWrap(slot, wrap, 1, n);
     slot = advanceSlot(slot, 1, n);
+    const segment = submissionSegment(submission, i);
+    const next: u32 = i + 1 < count ? VIRTQ_DESC_F_NEXT : 0;
+    const write: u32 = i < readable ? 0 : VIRTQ_DESC_F_WRITE;
+    const desc = descAt(ring, slot);
+    setDesc(desc, segmentGpa(segment), segmentLength(segment), id, availableFlags(wrap) | next | write);
+    if (logged) driverTouched(q, desc, VIRTQ_DESC_SIZE);
   }
 }
 
 /** Writes the elements into the ID's table, in their order, no flag but WRITE (§2.8.7), and the slot that names it. */
-function placeTable(q: usize, submission: usize, slot: u32, wrap: u32, id: u32): void {
+function placeTable(q: usize, submission: usize, slot: u32, wrap: u32, id: u32, isFirst: bool): void {
   const offset = id * tableEntries(q) * VIRTQ_DESC_SIZE;
   const table = tables(q) + offset;
   const readable = submissionReadable(submission);
   const count = readable + submissionWritable(submission);
   for (let i: u32 = 0; i < count; i++) {
     const segment = submissionSegment(submission, i);
-    const entry = descAt(table, i);
-    setDesc(entry, segmentGpa(segment), segmentLength(segment), 0, i < readable ? 0 : VIRTQ_DESC_F_WRITE);
+    const write: u32 = i < readable ? 0 : VIRTQ_DESC_F_WRITE;
+    setDesc(descAt(table, i), segmentGpa(segment), segmentLength(segment), 0, write);
   }
   driverTouched(q, table, count * VIRTQ_DESC_SIZE);
   const flags = availableFlags(wrap) | VIRTQ_DESC_F_INDIRECT;
-  placeHead(q, slot, tablesGpa(q) + offset, count * VIRTQ_DESC_SIZE, id, flags);
+  placeHead(q, slot, tablesGpa(q) + offset, count * VIRTQ_DESC_SIZE, id, flags, isFirst);
 }
 
 /** Writes a head, but keeps back the flags of the first one since the last publish (§2.8.17). */
-function placeHead(q: usize, slot: u32, addr: u64, len: u32, id: u32, flags: u32): void {
+@inline
+function placeHead(q: usize, slot: u32, addr: u64, len: u32, id: u32, flags: u32, isFirst: bool): void {
   const head = descAt(desc(q), slot);
-  if (driverPending(q)) {
-    setDesc(head, addr, len, id, flags);
-    driverTouched(q, head, VIRTQ_DESC_SIZE);
-  } else {
+  if (isFirst) {
     setDescBody(head, addr, len, id);
     setDriverPendingSlot(q, slot);
     setDriverPendingFlags(q, flags);
     driverTouched(q, head, BODY_BYTES);
+  } else {
+    setDesc(head, addr, len, id, flags);
+    driverTouched(q, head, VIRTQ_DESC_SIZE);
   }
 }
 

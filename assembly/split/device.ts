@@ -1,6 +1,11 @@
 // The device half of a split virtqueue: takes available chains and uses them (§2.7.6, §2.7.8).
 // The driver is hostile: what is read from the ring is read once, judged, and kept in records and shadow.
-import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "../../src/spec/queue";
+import {
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+  VIRTQ_DESC_SIZE,
+} from "../../src/spec/queue";
 import {
   BAD_ARGUMENT,
   BUFFER_TOO_SHORT,
@@ -44,6 +49,10 @@ import {
   chainEnd,
   chainWritableTotal,
   endChain,
+  endPlainChain,
+  plainTable,
+  plainWritable,
+  walkLinked,
   pushDescriptor,
   pushLinkedTable,
 } from "../chain";
@@ -131,22 +140,20 @@ export function take(q: usize, max: u32): i32 {
   const end = chainsEnd(q);
   let record = firstChain(q);
   let taken: u32 = 0;
-  let singles: u32 = 1;
-  while (taken < limit) {
-    if (singles) {
-      singles = takeSingles(q, next + taken, limit - taken, record, end);
-      record += <usize>singles * SINGLE_CHAIN_BYTES;
-      taken += singles;
-      if (taken == limit) break;
-    }
+  for (; taken < limit; taken++) {
     const idx = (next + taken) & 0xffff;
-    const code = takeChain(q, availEntry(driverArea(q), idx & (n - 1)), idx, record, end);
+    const head = availEntry(driverArea(q), idx & (n - 1));
+    const after = takePlain(q, head, idx, record, end);
+    if (after) {
+      record = after;
+      continue;
+    }
+    const code = takeChain(q, head, idx, record, end);
     if (code < 0) {
       if (!taken) return code == BUFFER_TOO_SHORT ? code : fail(q, code);
       break;
     }
     record = chainEnd();
-    taken++;
   }
   setDeviceAvail(q, (next + taken) & 0xffff);
   setDeviceInFlight(q, deviceInFlight(q) + taken);
@@ -154,37 +161,42 @@ export function take(q: usize, max: u32): i32 {
 }
 
 /**
- * Takes up to `limit` chains from available index `idx` on while they are one direct descriptor that passes every
- * check; the first that isn't or doesn't is left to `takeChain`, which knows why. Most chains are of this kind.
+ * Takes the chain at `head` the short way; gives its record's end.
+ *
+ * @returns 0: something is unusual, `takeChain` goes the long way and knows what
  */
-function takeSingles(q: usize, idx: u32, limit: u32, record: usize, end: usize): u32 {
-  const area = driverArea(q);
+@inline
+function takePlain(q: usize, head: u32, idx: u32, record: usize, end: usize): usize {
   const table = desc(q);
-  const shadow = deviceShadow(q);
   const n = size(q);
-  const guest = core(q);
-  const ram = firstGpa(guest);
-  const ramBytes = firstSize(guest);
-  const ramBase = firstBase(guest);
-  const readOnly = firstIsReadOnly(guest);
-  let taken: u32 = 0;
-  for (; taken < limit && record + SINGLE_CHAIN_BYTES <= end; taken++) {
-    const turn = (idx + taken) & 0xffff;
-    const head = availEntry(area, turn & (n - 1));
-    if (head >= n) break;
-    const tail = descTail(table, head);
-    const flags = tailFlags(tail);
-    const entry = shadowAt(shadow, head);
-    if (flags & (VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT) || shadowCount(entry)) break;
-    const length = tailLength(tail);
-    const offset = descAddr(table, head) - ram;
+  const entry = shadowAt(deviceShadow(q), head);
+  if (head >= n || shadowCount(entry) || record + SINGLE_CHAIN_BYTES > end) return 0;
+  const tail = descTail(table, head);
+  const flags = tailFlags(tail);
+  const length = tailLength(tail);
+  if (!(flags & (VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT))) {
+    // One direct descriptor: peeled, since most chains are that.
+    const guest = core(q);
+    const offset = descAddr(table, head) - firstGpa(guest);
     const write = (flags & VIRTQ_DESC_F_WRITE) != 0;
-    if (!length || !within(offset, length, ramBytes) || (write && readOnly)) break;
-    const generation = occupy(entry, turn, 1, head, write ? length : 0);
-    setSingleChain(record, tokenOf(head, generation), <u32>(ramBase + offset), length, write);
-    record += SINGLE_CHAIN_BYTES;
+    if (!length || !within(offset, length, firstSize(guest)) || (write && firstIsReadOnly(guest))) return 0;
+    const generation = occupy(entry, idx, 1, head, write ? length : 0);
+    setSingleChain(record, tokenOf(head, generation), <u32>(firstBase(guest) + offset), length, write);
+    return record + SINGLE_CHAIN_BYTES;
   }
-  return taken;
+  let first = head;
+  let walked = table;
+  let count = n;
+  if (flags & VIRTQ_DESC_F_INDIRECT) {
+    walked = flags & VIRTQ_DESC_F_NEXT ? 0 : plainTable(q, descAddr(table, head), length);
+    if (!walked) return 0;
+    first = 0;
+    count = length / VIRTQ_DESC_SIZE;
+  }
+  const segments = walkLinked(core(q), walked, first, count, record, end);
+  if (!segments) return 0;
+  const generation = occupy(entry, idx, 1, head, plainWritable());
+  return endPlainChain(record, tokenOf(head, generation), segments);
 }
 
 /** Walks the chain at `head` into `record` and marks it in flight; 0, or why not. `idx` is its available index. */

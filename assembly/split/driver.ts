@@ -28,7 +28,6 @@ import {
   submissionIsIndirect,
   submissionReadable,
   submissionSegment,
-  submissionsEnd,
   submissionWritable,
 } from "../batch";
 import {
@@ -58,7 +57,6 @@ import { needEvent } from "../event";
 import {
   batch,
   blame,
-  core,
   desc,
   deviceArea,
   driverArea,
@@ -86,15 +84,7 @@ import {
   shadowWritable,
   tokenOf,
 } from "../shadow";
-import { firstGpa, firstIsReadOnly, firstSize, within } from "../memory";
-import {
-  isSingle,
-  isSingleElement,
-  judgeSubmission,
-  SINGLE_SUBMISSION_BYTES,
-  submissionEnd,
-  submissionWritableBytes,
-} from "../submission";
+import { judgeSubmission, submissionEnd, submissionWritableBytes } from "../submission";
 import { driverLogReserve, driverLogRoom, driverTouched } from "../touched";
 import {
   availEntryAt,
@@ -120,98 +110,61 @@ export function add(q: usize, chains: u32): i32 {
   if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
   if (driverError(q)) return QUEUE_BROKEN;
   if (chains > batch(q)) return blame(q, BAD_ARGUMENT, chains, batch(q));
-  let submission = firstSubmission(q);
-  for (let i: u32 = 0; i < chains; i++) {
-    if (isSingle(q, submission)) {
-      const added = addSingles(q, submission, i, chains);
-      submission += <usize>(added - i) * SINGLE_SUBMISSION_BYTES;
-      i = added;
-      if (i == chains) break;
-    }
-    const need = judgeSubmission(q, submission);
-    if (need < 0) return i ? i : need;
-    if (<u32>need > driverFreeCount(q)) return i;
-    if (!driverLogRoom(q, need + 2)) return i ? i : BUFFER_TOO_SHORT;
-    setAddedToken(q, i, addUnchecked(q, submission, need));
-    submission = submissionEnd(submission);
-  }
-  return chains;
-}
-
-/**
- * Adds submissions from number `i` on while they are one direct element that passes every check; the first that
- * isn't or doesn't is left to `add`, which knows why. State stays in locals: most chains are of this kind.
- *
- * @returns the number of the first submission that was not added, at most `chains`
- */
-function addSingles(q: usize, submission: usize, i: u32, chains: u32): u32 {
-  const first = i;
-  const table = desc(q);
-  const area = driverArea(q);
   const shadow = driverShadow(q);
   const mask = size(q) - 1;
   const inOrder = isInOrder(q);
-  const end = submissionsEnd(q);
-  const guest = core(q);
-  const ram = firstGpa(guest);
-  const ramBytes = firstSize(guest);
-  const readOnly = firstIsReadOnly(guest);
-  const room = driverFreeCount(q);
-  const idx = driverAvail(q);
+  let submission = firstSubmission(q);
+  let idx = driverAvail(q);
   let head = driverFreeHead(q);
-  while (
-    i < chains &&
-    i - first < room &&
-    submission + SINGLE_SUBMISSION_BYTES <= end &&
-    isSingleElement(submission)
-  ) {
-    const segment = submissionSegment(submission, 0);
-    const gpa = segmentGpa(segment);
-    const length = segmentLength(segment);
-    const write = submissionWritable(submission) != 0;
-    if (!within(gpa - ram, length, ramBytes) || (write && readOnly)) break;
-    setDesc(table, head, gpa, length, write ? VIRTQ_DESC_F_WRITE : 0, 0);
-    const turn = (idx + i - first) & 0xffff;
-    setAvailEntry(area, turn & mask, head);
+  let free = driverFreeCount(q);
+  let added: u32 = 0;
+  let need: i32 = 0;
+  for (; added < chains; added++) {
+    need = judgeSubmission(q, submission);
+    if (need < 0 || <u32>need > free) break;
+    if (!driverLogRoom(q, need + 2)) {
+      need = BUFFER_TOO_SHORT;
+      break;
+    }
+    const last = place(q, submission, head, need, inOrder);
+    // The list goes on behind the chain's last descriptor; with IN_ORDER they are taken in table order (§2.7.5).
     const entry = shadowAt(shadow, head);
-    const next = inOrder ? (head + 1) & mask : shadowLink(entry);
-    const generation = occupy(entry, inOrder ? turn : next, 1, head, write ? length : 0);
-    setAddedToken(q, i, tokenOf(head, generation));
+    const next = inOrder ? (last + 1) & mask : shadowLink(shadowAt(shadow, last));
+    const generation = occupy(
+      entry,
+      inOrder ? idx : shadowLink(entry),
+      need,
+      last,
+      submissionWritableBytes(),
+    );
+    const slot = idx & mask;
+    setAvailEntry(driverArea(q), slot, head);
+    driverTouched(q, availEntryAt(driverArea(q), slot), 2);
+    setAddedToken(q, added, tokenOf(head, generation));
     head = next;
-    submission += SINGLE_SUBMISSION_BYTES;
-    i++;
+    idx = (idx + 1) & 0xffff;
+    free -= need;
+    submission = submissionEnd(submission);
   }
-  const added = i - first;
+  setDriverAvail(q, idx);
   setDriverFreeHead(q, head);
-  setDriverAvail(q, (idx + added) & 0xffff);
+  setDriverFreeCount(q, free);
   setDriverPending(q, driverPending(q) + added);
-  setDriverFreeCount(q, room - added);
   setDriverInFlight(q, driverInFlight(q) + added);
-  return i;
+  return added || need >= 0 ? added : need;
 }
 
-/** Places one judged submission in `count` descriptors and the next available ring entry; gives its token. */
-function addUnchecked(q: usize, submission: usize, count: u32): u32 {
-  const head = driverFreeHead(q);
-  const idx = driverAvail(q);
-  const shadow = driverShadow(q);
-  const inOrder = isInOrder(q);
-  const last = submissionIsIndirect(submission)
-    ? placeTable(q, submission, head, inOrder)
-    : placeDirect(q, submission, head, count, inOrder);
-  const entry = shadowAt(shadow, head);
-  // The list goes on behind the chain's last descriptor; with IN_ORDER descriptors are taken in table order (§2.7.5).
-  setDriverFreeHead(q, inOrder ? (head + count) & (size(q) - 1) : shadowLink(shadowAt(shadow, last)));
-  const link = inOrder ? idx : shadowLink(entry);
-  const generation = occupy(entry, link, count, last, submissionWritableBytes());
-  const slot = idx & (size(q) - 1);
-  setAvailEntry(driverArea(q), slot, head);
-  driverTouched(q, availEntryAt(driverArea(q), slot), 2);
-  setDriverAvail(q, (idx + 1) & 0xffff);
-  setDriverPending(q, driverPending(q) + 1);
-  setDriverFreeCount(q, driverFreeCount(q) - count);
-  setDriverInFlight(q, driverInFlight(q) + 1);
-  return tokenOf(head, generation);
+/** Writes one judged submission from descriptor `head` on; gives its last descriptor. */
+@inline
+function place(q: usize, submission: usize, head: u32, count: u32, inOrder: bool): u32 {
+  if (submissionIsIndirect(submission)) return placeTable(q, submission, head);
+  if (count > 1) return placeDirect(q, submission, head, count, inOrder);
+  // One direct descriptor: peeled, since most chains are that.
+  const segment = submissionSegment(submission, 0);
+  const write: u32 = submissionWritable(submission) ? VIRTQ_DESC_F_WRITE : 0;
+  setDesc(desc(q), head, segmentGpa(segment), segmentLength(segment), write, 0);
+  driverTouched(q, descAt(desc(q), head), VIRTQ_DESC_SIZE);
+  return head;
 }
 
 /** Writes the elements into linked ring descriptors; gives the last descriptor's slot. */
@@ -239,7 +192,7 @@ function placeDirect(q: usize, submission: usize, head: u32, count: u32, inOrder
 }
 
 /** Writes the elements into the head's table, linked 1, 2, 3… (§2.7.5.3), and one descriptor that names it. */
-function placeTable(q: usize, submission: usize, head: u32, inOrder: bool): u32 {
+function placeTable(q: usize, submission: usize, head: u32): u32 {
   const offset = head * tableEntries(q) * VIRTQ_DESC_SIZE;
   const table = tables(q) + offset;
   const readable = submissionReadable(submission);
