@@ -131,6 +131,17 @@ describe.each(PACKED_STARTS.map((start) => [startName(start), start] as const))(
     openWorld(backend, { layout: "packed", size: 8, features: { eventIdx, indirect: true }, start });
   const slot = (n: number) => ((start.slot ?? 0) + n) % 8;
   const flagsOf = (n: number) => DESC + 16 * slot(n) + 14;
+  /** Where an event structure was stored: at once, or offset before flags. */
+  const eventStored = (at: number): number => {
+    const stores = inGuest().filter((a) => a.kind === "store" && a.address >= at && a.address < at + 4);
+    const atOnce = [[0, 4]];
+    const offsetFirst = [
+      [0, 2],
+      [2, 2],
+    ];
+    expect([atOnce, offsetFirst]).toContainEqual(stores.map((a) => [a.address - at, a.bytes]));
+    return lastIndex("store", at, 4);
+  };
 
   test.each([false, true])(
     "PACKED-024 §2.8.21.1.1 driver: the exposing flags are stored last (EVENT_IDX %s)",
