@@ -3,10 +3,13 @@
  */
 import { VirtioError } from "../errors";
 import { hex } from "../negotiation/control-event";
-import type { ConfigSpace } from "./config-space";
+import type { ConfigAnswer, ConfigSpace } from "./config-space";
 import type { DeviceFeatures } from "./device-features";
 import type { DeviceReporter } from "./device-state";
 import type { DeviceModel } from "./model";
+import { asVirtioError } from "./queue-service";
+
+const NOTHING: ConfigAnswer = { value: 0, fields: [] };
 
 /** Reads and writes of one device's configuration. */
 export class ConfigRegisters {
@@ -14,18 +17,27 @@ export class ConfigRegisters {
   private readonly features: DeviceFeatures;
   private readonly model: DeviceModel;
   private readonly report: DeviceReporter;
+  private readonly needsReset: (error: VirtioError) => void;
 
-  constructor(space: ConfigSpace, features: DeviceFeatures, model: DeviceModel, report: DeviceReporter) {
+  /** @param needsReset called when the model fails to give or take a value */
+  constructor(
+    space: ConfigSpace,
+    features: DeviceFeatures,
+    model: DeviceModel,
+    report: DeviceReporter,
+    needsReset: (error: VirtioError) => void,
+  ) {
     this.space = space;
     this.features = features;
     this.model = model;
     this.report = report;
+    this.needsReset = needsReset;
   }
 
   /** 1, 2 or 4 bytes, little-endian; 0 where there is nothing. */
   read(offset: number, bytes: number): number {
     const { accepted } = this.features;
-    const { value, fields, breach } = this.space.read(offset, bytes, accepted);
+    const { value, fields, breach } = this.attempt(() => this.space.read(offset, bytes, accepted), NOTHING);
     if (breach !== undefined) {
       this.report.violation(new VirtioError(breach.code, `configuration read: ${breach.reason}`, breach));
       return 0;
@@ -44,11 +56,10 @@ export class ConfigRegisters {
   /** Writes 1, 2 or 4 bytes; refused before FEATURES_OK and for read-only fields. */
   write(offset: number, bytes: number, value: number): void {
     const { accepted, negotiated } = this.features;
-    const before = this.space.read(offset, bytes, accepted).value;
+    const before = this.attempt(() => this.space.read(offset, bytes, accepted), NOTHING).value;
     const access = { offset, bytes, value, accepted, featuresOk: negotiated !== undefined };
-    const { fields, breach } = this.space.write(access, (name, whole) =>
-      this.model.configWritten?.(name, whole),
-    );
+    const written = (name: string, whole: number | bigint) => this.model.configWritten?.(name, whole);
+    const { fields, breach } = this.attempt(() => this.space.write(access, written), NOTHING);
     if (breach !== undefined) {
       this.report.violation(new VirtioError(breach.code, `configuration write: ${breach.reason}`, breach));
       return;
@@ -65,7 +76,17 @@ export class ConfigRegisters {
 
   /** Another number whenever two accesses may have seen different values. */
   generation(): number {
-    return this.space.readGeneration(this.features.accepted);
+    return this.attempt(() => this.space.readGeneration(this.features.accepted), 0);
+  }
+
+  /** The values are the model's, which may fail. */
+  private attempt<T>(access: () => T, otherwise: T): T {
+    try {
+      return access();
+    } catch (error) {
+      this.needsReset(asVirtioError(error));
+      return otherwise;
+    }
   }
 }
 

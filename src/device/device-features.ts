@@ -71,8 +71,12 @@ export class DeviceFeatures {
     }
     for (const { text } of missingPrerequisites(accepted, type)) reasons.push(text);
     if (reasons.length > 0) return reasons;
-    const objection = this.model.validate?.(accepted);
-    return objection === undefined ? [] : [objection];
+    try {
+      const objection = this.model.validate?.(accepted);
+      return objection === undefined ? [] : [objection];
+    } catch (error) {
+      return [error instanceof Error ? error.message : String(error)];
+    }
   }
 }
 

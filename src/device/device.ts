@@ -12,11 +12,12 @@ import { VIRTIO_CONFIG_S_DRIVER_OK, VIRTIO_CONFIG_S_NEEDS_RESET } from "../spec/
 import { type RingLayout, ringLayout } from "../virtqueue/layout";
 import { ConfigRegisters } from "./config-registers";
 import { ConfigSpace } from "./config-space";
+import { deviceContext } from "./device-context";
 import { DeviceFeatures } from "./device-features";
 import { DeviceReporter, DeviceState } from "./device-state";
 import { type InterruptHandler, Interrupts } from "./interrupts";
 import { LateWork } from "./late-work";
-import type { DeviceContext, DeviceModel } from "./model";
+import type { DeviceModel } from "./model";
 import { type DeviceProfile, deviceProfile } from "./profiles";
 import { QueueRegisters } from "./queue-registers";
 import { asVirtioError, QueueService } from "./queue-service";
@@ -67,7 +68,9 @@ export class VirtioDevice {
     this.report = new DeviceReporter(options.onEvent, options.onViolation);
     this.features = new DeviceFeatures(model, this.profile, options.offer ?? this.profile.offers);
     this.configSpace = new ConfigSpace(model.config, this.features.offered, model.deviceType);
-    this.config = new ConfigRegisters(this.configSpace, this.features, model, this.report);
+    this.config = new ConfigRegisters(this.configSpace, this.features, model, this.report, (error) =>
+      this.needsReset(error),
+    );
     this.queues = new DeviceQueues(core, model.queues, options);
     this.interrupts = new Interrupts(model.queues.length);
     this.interrupts.handler = options.onInterrupt;
@@ -306,40 +309,16 @@ export class VirtioDevice {
   private start(): void {
     this.interrupts.configEnabled = true;
     try {
-      this.model.start?.(this.context());
+      const { core, state, queues, service, interrupts, late } = this;
+      const negotiated = state.negotiated ?? this.accepted;
+      const parts = { core, negotiated, state, queues, service, interrupts, late };
+      const configChanged = () => this.configChanged();
+      const needsReset = (error: VirtioError) => this.needsReset(error);
+      this.model.start?.(deviceContext({ ...parts, configChanged, needsReset }));
     } catch (error) {
       this.needsReset(asVirtioError(error));
     }
     this.service.markAll();
-  }
-
-  private context(): DeviceContext {
-    const { core, state } = this;
-    const { life } = state;
-    const isAlive = () => state.life === life;
-    return {
-      core,
-      negotiated: this.negotiated ?? this.accepted,
-      get alive() {
-        return isAlive();
-      },
-      queue: (index) => {
-        const queue = isAlive() ? this.queues.slot(index)?.queue : undefined;
-        if (queue !== undefined) return queue;
-        throw new VirtioError("QUEUE_NOT_READY", `queue ${index} is not enabled`, {
-          section: "2.6",
-          queue: index,
-        });
-      },
-      finish: (index) => {
-        if (isAlive()) this.service.finish(index);
-      },
-      later: (work, then, failed) => this.late.follow(work, isAlive, then, failed),
-      configChanged: () => this.configChanged(),
-      needsReset: (error) => {
-        if (isAlive()) this.needsReset(error);
-      },
-    };
   }
 
   private reset(): void {
@@ -354,7 +333,11 @@ export class VirtioDevice {
     this.features.reset();
     this.configSpace.reset();
     this.interrupts.clear();
-    this.model.reset?.();
+    try {
+      this.model.reset?.();
+    } catch (error) {
+      this.report.violation(asVirtioError(error)); // §2.4.1: the status is 0 all the same
+    }
     const change = { before: hex(before), after: hex(0) };
     this.report.event({ step: "reset", field: "status", ...change, section: "2.4", sets: this.sets() });
   }

@@ -51,7 +51,7 @@ export interface DeviceContext {
   finish(index: number): void;
   /**
    * Waits for a backend. Only one of `then` and `failed` is called, and neither after a reset: late results are
-   * dropped. `device.idle()` waits for all of these.
+   * dropped. What they throw makes the device need a reset. `device.idle()` waits for all of these.
    */
   later<T>(work: Promise<T>, then: (result: T) => void, failed: (reason: unknown) => void): void;
   /** Says that a configuration value has changed; the driver is notified (§3.2). */
@@ -72,7 +72,7 @@ export interface DeviceModel {
   /** Device-type features offered; the ring's features are the device's option. */
   readonly offers: readonly (string | number)[];
   readonly config: readonly ConfigField[];
-  /** Judges an accepted set that is otherwise fine; a sentence refuses FEATURES_OK (§2.2.2). */
+  /** Judges an accepted set that is otherwise fine; a sentence, given or thrown, refuses FEATURES_OK (§2.2.2). */
   validate?(accepted: FeatureSet): string | undefined;
   /** DRIVER_OK arrived. Set up, don't serve. */
   start?(context: DeviceContext): void;

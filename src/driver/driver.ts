@@ -268,7 +268,12 @@ export class VirtioDriver {
     }
     const status = this.port.readStatus();
     if (typeof status === "number") this.sawStatus(status);
-    else void status.then((value) => this.sawStatus(value));
+    // A port that fails here fails at the next call too, where somebody waits for the answer.
+    else
+      status.then(
+        (value) => this.sawStatus(value),
+        () => {},
+      );
     this.options.onConfigChange?.();
   }
 

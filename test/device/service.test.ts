@@ -1,7 +1,7 @@
 // Serving the queues: bounded, fair, deferred, and what becomes of work that finishes late (§2.3, §2.4.1).
 import { describe, expect, it } from "vitest";
 import { VirtioError } from "../../src/errors";
-import { addChains, makeRig, type Rig, roundTrips, started } from "../control-rig";
+import { addChains, driveTo, makeRig, type Rig, roundTrips, started } from "../control-rig";
 
 const TWO = {
   model: { queues: ["a", "b"].map((name) => ({ name, maxSize: 64 })) },
@@ -154,6 +154,73 @@ describe("a model that fails", () => {
     await other.driver.initialize();
     expect(other.device.status).toBe(0x4f);
     expect(other.codes()).toEqual(["INTERNAL"]);
+  });
+});
+
+describe("a model whose parts throw", () => {
+  const fails = () => {
+    throw new Error("defect");
+  };
+
+  it("in `validate` refuses", () => {
+    const { device } = makeRig({ model: { validate: fails } });
+    driveTo(device, 0x03);
+    device.writeFeatures(1, 1);
+    device.writeStatus(0x0b);
+    expect([device.status, device.refusal]).toEqual([0x03, "defect"]);
+  });
+
+  it("in a configuration value or in `configWritten` needs a reset, and the register answers 0", async () => {
+    let broken = false;
+    const value = () => (broken ? fails() : 5);
+    const config = [{ name: "x", offset: 0, bytes: 4, anyOf: [], writable: true as const, value }];
+    for (const access of ["readConfig", "configGeneration", "writeConfig"] as const) {
+      broken = false;
+      const { device, codes } = await started(makeRig({ model: { config } }));
+      broken = true;
+      expect(device[access](0, 4, 1) ?? 0).toBe(0);
+      expect([device.status, codes()[0]]).toEqual([0x4f, "INTERNAL"]);
+    }
+    broken = false;
+    const rig = await started(makeRig({ model: { config } }));
+    rig.model.configWritten = fails;
+    rig.device.writeConfig(0, 4, 1);
+    expect(rig.device.status).toBe(0x4f);
+  });
+
+  it("in a late answer needs a reset, in `reset` is reported, and nothing escapes", async () => {
+    const rig = await two();
+    rig.model.context?.later(Promise.resolve(1), fails, fails);
+    await rig.device.idle();
+    expect([rig.device.status, rig.codes()]).toEqual([0x4f, ["INTERNAL"]]);
+    rig.model.reset = fails;
+    rig.device.writeStatus(0);
+    expect([rig.device.status, rig.codes()]).toEqual([0, ["INTERNAL", "INTERNAL"]]);
+  });
+});
+
+describe("with `recover`", () => {
+  it("a bad chain is given back and reported; the device lives on until a queue really breaks", async () => {
+    const rig = await started(makeRig({ ...TWO, device: { recover: true } }));
+    const [queue] = rig.driver.queues;
+    if (queue === undefined) throw new Error("no queue");
+    rig.device.process();
+    const [token] = addChains(rig, 1);
+    queue.publish();
+    rig.core.view(Number(queue.areas.descriptor), 8).fill(0xff);
+    rig.device.notify(0);
+    rig.device.process();
+    expect([rig.device.status, rig.codes()]).toEqual([0x0f, ["DESC_ADDR_OVERFLOW"]]);
+    expect([queue.takeUsed(), queue.used.token(0)]).toEqual([1, token]);
+    roundTrips(rig);
+    new DataView(rig.core.memory.buffer).setUint16(
+      rig.core.translate(Number(queue.areas.driver) + 2, 2),
+      30_000,
+      true,
+    );
+    rig.device.notify(0);
+    rig.device.process();
+    expect([rig.device.status, rig.codes()]).toEqual([0x4f, ["DESC_ADDR_OVERFLOW", "RING_INDEX_JUMP"]]);
   });
 });
 
