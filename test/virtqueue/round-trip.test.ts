@@ -1,39 +1,6 @@
 /** Driver half and device half of the core against each other, through the public classes. */
 import { describe, expect, it } from "vitest";
-import { loadCoreSync } from "../../src/core/core";
-import { DeviceQueue } from "../../src/virtqueue/device-queue";
-import { DriverQueue } from "../../src/virtqueue/driver-queue";
-import { GuestAllocator } from "../../src/virtqueue/guest-allocator";
-import { type RingLayout, ringAreas } from "../../src/virtqueue/layout";
-
-const core = loadCoreSync({ guestBytes: 1 << 20 });
-
-function ringOf(layout: "split" | "packed", features: Partial<RingLayout> = {}): RingLayout {
-  return {
-    layout,
-    eventIdx: false,
-    indirect: false,
-    inOrder: false,
-    notificationData: false,
-    notifyOnEmpty: false,
-    reason: "test",
-    ...features,
-  };
-}
-
-function pair(ring: RingLayout, size: number) {
-  const allocator = new GuestAllocator(core);
-  const needs = ringAreas(ring.layout, size);
-  const areas = {
-    descriptor: allocator.allocate(needs.descriptor.bytes, needs.descriptor.align),
-    driver: allocator.allocate(needs.driver.bytes, needs.driver.align),
-    device: allocator.allocate(needs.device.bytes, needs.device.align),
-  };
-  const indirect = ring.indirect ? { tables: allocator.allocate(size * 8 * 16), entries: 8 } : undefined;
-  const driver = new DriverQueue(core, { index: 0, ring, size, areas, ...(indirect ? { indirect } : {}) });
-  const device = new DeviceQueue(core, { index: 0, ring, size, areas });
-  return { allocator, driver, device };
-}
+import { rig } from "./queue-rig";
 
 const BASES = { split: [0, 65530], packed: [0x80008000, 0x00030003] } as const;
 
@@ -43,7 +10,7 @@ describe.each(["split", "packed"] as const)("%s", (layout) => {
     (features) => {
       it.each(BASES[layout])("echoes 1000 chains of 1…4 segments from position %i", (base) => {
         for (const indirect of [false, true]) {
-          const { allocator, driver, device } = pair(ringOf(layout, { ...features, indirect }), 8);
+          const { core, allocator, driver, device } = rig(layout, { features: { ...features, indirect } });
           driver.startAt(base);
           device.startAt(base);
           const buffers = Array.from({ length: 8 }, () => allocator.allocate(64));
