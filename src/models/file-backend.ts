@@ -2,7 +2,7 @@
  * A block device's bytes in a file (Node only). Synchronous: one vectored system call moves a request between the
  * file and the guest's own memory, so nothing is buffered here and any size of file costs the same memory.
  */
-import { closeSync, fstatSync, fsyncSync, openSync, readvSync, writevSync } from "node:fs";
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readvSync, writevSync } from "node:fs";
 import { VirtioError } from "../errors";
 import { VIRTIO_BLK_SECTOR_SIZE } from "../spec/blk";
 import type { BlkBackend, GuestBytes } from "./backend";
@@ -29,6 +29,7 @@ export class FileBackend implements BlkBackend {
     this.path = path;
     if (options.create !== undefined) {
       this.fd = openSync(path, "wx+");
+      ftruncateSync(this.fd, options.create * VIRTIO_BLK_SECTOR_SIZE);
       this.sectors = options.create;
       return;
     }

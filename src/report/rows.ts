@@ -35,7 +35,7 @@ export function summaryRows(reports: readonly SimReport[]): Row[] {
     row("used sent", ({ notifications }) => count(notifications.used.sent)),
     row("  suppressed", ({ notifications }) => suppressed(notifications.used)),
     row("ns/chain, rings", ({ nsPerChain }) => (nsPerChain ? decimal(nsPerChain.rings) : "")),
-    row("  to the first", (report) => ratio(report, first)),
+    row("  relative", (report) => ratio(report, first)),
     row("ns/chain, total", ({ nsPerChain }) => (nsPerChain ? decimal(nsPerChain.total) : "")),
     row("copy, MB/s", ({ disk }) => (disk ? decimal(speed(disk.bytes, disk.copySeconds), 0) : "")),
     row("  plain loop", ({ disk }) =>
@@ -45,6 +45,23 @@ export function summaryRows(reports: readonly SimReport[]): Row[] {
     row("seconds", ({ seconds }) => decimal(seconds, 2)),
   ];
   return rows.filter(({ cells }) => cells.some((cell) => cell !== ""));
+}
+
+/** Where the bytes of a run differ first, or what failed; undefined if nothing is wrong. */
+export function faultText({ outcome, reason, integrity }: SimReport): string | undefined {
+  if (outcome === "failed") return reason;
+  if (outcome !== "mismatch") return undefined;
+  const first = integrity.firstMismatch;
+  const place =
+    first?.chain == null
+      ? `offset ${first?.offset}`
+      : `chain ${first.chain}, byte ${first.offset} ${first.direction === "toDevice" ? "to" : "from"} the device`;
+  const values = `${byte(first?.expected)} was sent, ${byte(first?.actual)} arrived`;
+  return `${count(integrity.mismatches)} bytes differ, first at ${place}: ${values}`;
+}
+
+function byte(value: number | null | undefined): string {
+  return value == null ? "nothing" : `0x${value.toString(16).padStart(2, "0")}`;
 }
 
 /** 1234567 as "1,234,567". */
@@ -71,6 +88,6 @@ function speed(bytes: number, seconds: number): number {
 }
 
 function integrity({ integrity, outcome }: SimReport): string {
-  if (outcome === "refused") return "";
+  if (outcome === "refused" || outcome === "failed") return "";
   return outcome === "completed" ? `${integrity.algorithm} equal` : `${count(integrity.mismatches)} differ`;
 }

@@ -8,12 +8,14 @@
  */
 export function wrap(text: string, width: number, indent = ""): string {
   const lines: string[] = [];
-  let line = "";
+  let line: string | undefined;
   for (const word of text.split(" ")) {
-    if (line.trim() !== "" && line.length + 1 + word.length > Math.max(20, width)) {
+    if (line === undefined) line = word;
+    else if (line.trim() === "" || line.length + 1 + word.length <= Math.max(20, width)) line += ` ${word}`;
+    else {
       lines.push(line);
       line = indent + word;
-    } else line = line === "" ? word : `${line} ${word}`;
+    }
   }
-  return [...lines, line].join("\n");
+  return [...lines, line ?? ""].join("\n");
 }

@@ -87,19 +87,16 @@ class EchoRun {
     return this.stuck || this.returned === this.workload.chains;
   }
 
-  /** One turn of the driver, then of the device until it notifies. */
   round(): void {
-    const { queue } = this.session;
+    const { session } = this;
     const before = this.returned + this.sent;
-    queue.disarm();
-    do this.reclaim();
-    while (queue.hasUsed());
-    while (this.hasRoom()) this.sendBatch();
-    // Late enough that a notification stands for many chains, and early enough that the queue doesn't run dry.
-    if (queue.arm(Math.floor((queue.inFlight * 3) / 4))) this.reclaim();
-    this.session.serve();
-    if (queue.hasUsed()) return;
-    this.stuck = before === this.returned + this.sent;
+    session.turn(
+      () => this.reclaim(),
+      () => {
+        while (this.hasRoom()) this.sendBatch();
+      },
+    );
+    this.stuck = before === this.returned + this.sent && !session.queue.hasUsed();
   }
 
   private hasRoom(): boolean {

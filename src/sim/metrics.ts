@@ -14,7 +14,9 @@ export type Outcome =
   /** No negotiation: `reason` says why, `layout` is null. */
   | "refused"
   /** Bytes differ, or chains did not come back: see `integrity`. */
-  | "mismatch";
+  | "mismatch"
+  /** A device answered a request with an error: see `reason`. */
+  | "failed";
 
 /** Notifications of one direction. A publish that sends none because the other side asked for none suppresses one. */
 export interface NotificationCount {
@@ -70,7 +72,7 @@ export interface SimReport {
   readonly outcome: Outcome;
   /** What was negotiated; null if nothing was. */
   readonly layout: "split" | "packed" | null;
-  /** Why this layout, or why none. */
+  /** Why this layout, or why none; after a failed request what failed. */
   readonly reason: string;
   readonly offered: readonly string[];
   readonly accepted: readonly string[];

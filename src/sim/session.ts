@@ -19,6 +19,7 @@ import { Loopback } from "../transport/loopback";
 import type { DriverQueue } from "../virtqueue/driver-queue";
 import { GuestAllocator } from "../virtqueue/guest-allocator";
 import { ringAreas } from "../virtqueue/layout";
+import type { SimReport } from "./metrics";
 import { observed } from "./observed-model";
 
 /** Who negotiates, and how: the part of the options that every simulation has. */
@@ -50,6 +51,10 @@ export interface SessionOptions extends NegotiationOptions {
   readonly buffers: number;
   /** Most chains that the device serves before it publishes. */
   readonly share: number;
+  /** Where events go besides; default: a transcript of the session's own. */
+  readonly transcript?: Transcript;
+  /** Which device this is, when several share a transcript. */
+  readonly label?: string;
 }
 
 /** Default of `queueSize`. */
@@ -61,7 +66,7 @@ export class Session {
   readonly allocator: GuestAllocator;
   readonly device: VirtioDevice;
   readonly driver: VirtioDriver;
-  readonly transcript = new Transcript();
+  readonly transcript: Transcript;
   /** Sent is what arrived at the other side; a publish that sent nothing suppressed one. */
   readonly notifications = { available: { sent: 0, suppressed: 0 }, used: { sent: 0, suppressed: 0 } };
   private outcome: InitializeResult = { ok: false, code: "STATUS_SEQUENCE", reason: "not initialised" };
@@ -73,8 +78,10 @@ export class Session {
     this.options = options;
     this.core = core;
     this.allocator = options.allocator ?? new GuestAllocator(core);
+    this.transcript = options.transcript ?? new Transcript();
     const onEvent: EventSink = (event) => {
-      this.transcript.sink(event);
+      const labelled = options.label === undefined ? event : { ...event, device: options.label };
+      this.transcript.sink(labelled);
       options.onEvent?.(event);
     };
     this.device = new VirtioDevice(
@@ -138,18 +145,6 @@ export class Session {
     return queue;
   }
 
-  /** Why this layout, in one sentence; why none after a refusal. */
-  get reason(): string {
-    const { result, device } = this;
-    if (!result.ok) return result.reason;
-    const isPacked = result.ring.layout === "packed";
-    if (isPacked) return result.ring.reason;
-    const why = device.offered.has(VIRTIO_F_RING_PACKED)
-      ? "offered, but not accepted by the driver"
-      : "not offered";
-    return `${result.ring.reason}: ${why}`;
-  }
-
   /** Publishes what was added, and notifies the device if it wants that. */
   publish(): void {
     const { available } = this.notifications;
@@ -160,20 +155,41 @@ export class Session {
   }
 
   /**
-   * Has the device serve chains until it is done or sends a used buffer notification.
+   * One turn of the driver, then of the device until it is done or sends a used buffer notification.
    *
-   * @returns whether a notification came since the last call
+   * @param reclaim takes back what was used
+   * @param submit adds and publishes new chains
    */
-  serve(): boolean {
+  turn(reclaim: () => void, submit: () => void): void {
+    const { queue } = this;
+    queue.disarm();
+    do reclaim();
+    while (queue.hasUsed());
+    submit();
+    // Late enough that a notification stands for many chains, early enough that the queue doesn't run dry.
+    // A packed ring counts descriptors up to the next notification, a split one chains (§2.7.7, §2.8.10).
+    const ahead = queue.ring.layout === "packed" ? queue.size - queue.free : queue.inFlight;
+    if (queue.arm(Math.floor((ahead * 3) / 4))) reclaim();
     while (!this.usedPending && this.device.hasWork) this.device.process(this.options.share);
-    const came = this.usedPending;
     this.usedPending = false;
-    return came;
   }
 
-  /** The names of a set, ring and device-type features alike. */
-  names(set: FeatureSet | undefined): string[] {
-    return set?.names(this.options.model.deviceType) ?? [];
+  /** What a report says of the negotiation. */
+  report(): Pick<
+    SimReport,
+    "layout" | "reason" | "offered" | "accepted" | "negotiated" | "transcript" | "findings"
+  > {
+    const { device, driver, result, transcript, options } = this;
+    const names = (set: FeatureSet | undefined) => set?.names(options.model.deviceType) ?? [];
+    return {
+      layout: result.ok ? result.ring.layout : null,
+      reason: this.reason(),
+      offered: names(device.offered),
+      accepted: names(driver.accepted),
+      negotiated: names(driver.negotiated),
+      transcript: transcript.events,
+      findings: transcript.events.filter(({ step }) => step === "violation"),
+    };
   }
 
   private checkWishes(): void {
@@ -200,5 +216,14 @@ export class Session {
         },
       );
     }
+  }
+
+  /** Why this layout, in one sentence; why none after a refusal. */
+  private reason(): string {
+    const { result, device } = this;
+    if (!result.ok) return result.reason;
+    if (result.ring.layout === "packed") return result.ring.reason;
+    const isOffered = device.offered.has(VIRTIO_F_RING_PACKED);
+    return `${result.ring.reason}: ${isOffered ? "offered, but not accepted by the driver" : "not offered"}`;
   }
 }

@@ -66,7 +66,7 @@ export async function simulate(options: SimulateOptions = {}): Promise<SimReport
     buffers: workload.buffers,
     share: workload.batch,
   });
-  const { result, device, transcript, notifications } = session;
+  const { result, notifications } = session;
   let chains = 0;
   if (result.ok)
     chains = await runEcho(session, workload, check, hooksOf(options, workload.chains), indirect);
@@ -79,13 +79,7 @@ export async function simulate(options: SimulateOptions = {}): Promise<SimReport
   return {
     kind: "echo",
     outcome: !result.ok ? "refused" : integrity.mismatches === 0 ? "completed" : "mismatch",
-    layout: result.ok ? result.ring.layout : null,
-    reason: session.reason,
-    offered: session.names(device.offered),
-    accepted: session.names(session.driver.accepted),
-    negotiated: session.names(session.driver.negotiated),
-    transcript: transcript.events,
-    findings: transcript.events.filter(({ step }) => step === "violation"),
+    ...session.report(),
     queueSize,
     indirect,
     seed,

@@ -71,27 +71,10 @@ export class Transcript {
     return { schema: "virtq.transcript/1", events: this.kept, dropped: this.dropped };
   }
 
-  /**
-   * One line for each event: number, milliseconds, side, step, register or field, before and after, section, and the
-   * note; below it the feature sets that changed.
-   */
+  /** The table of {@link transcriptText}, and how many events were not kept. */
   toText(options: TranscriptTextOptions = {}): string {
-    const events = options.short ? this.kept.filter(isOwnNews) : this.kept;
-    const rows = events.map((event) => cells(event, options.times ?? true));
-    const widths = (rows[0] ?? []).map((_, column) =>
-      Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-    );
-    const shown: Record<string, SetNames> = {};
-    const lines = events.flatMap(({ side, sets }, i) => {
-      const row = (rows[i] ?? []).map((cell, column) => cell.padEnd(widths[column] ?? 0));
-      if (sets === undefined) return [row.join("  ").trimEnd()];
-      const view = options.short ? "both" : side;
-      const below = setLines(shown[view] ?? NOTHING, sets);
-      shown[view] = sets;
-      return [row.join("  ").trimEnd(), ...below];
-    });
-    if (this.dropped > 0) lines.push(`… and ${this.dropped} more`);
-    return lines.join("\n");
+    const text = transcriptText(this.kept, options);
+    return this.dropped > 0 ? `${text}\n… and ${this.dropped} more` : text;
   }
 
   private add(event: ControlEvent): void {
@@ -100,6 +83,29 @@ export class Transcript {
     if (this.kept.length >= this.limit) return;
     this.kept.push({ seq: this.kept.length, time: this.clock() - this.start, ...event });
   }
+}
+
+/**
+ * One line for each event: number, milliseconds, side, step, register or field, before and after, section, and the
+ * note; below it the feature sets that changed.
+ */
+export function transcriptText(
+  transcript: readonly TranscriptEvent[],
+  options: TranscriptTextOptions = {},
+): string {
+  const events = options.short ? transcript.filter(isOwnNews) : transcript;
+  const rows = events.map((event) => cells(event, options.times ?? true));
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const shown: Record<string, SetNames> = {};
+  const lines = events.flatMap(({ side, sets }, i) => {
+    const row = (rows[i] ?? []).map((cell, column) => cell.padEnd(widths[column] ?? 0));
+    if (sets === undefined) return [row.join("  ").trimEnd()];
+    const view = options.short ? "both" : side;
+    const below = setLines(shown[view] ?? NOTHING, sets);
+    shown[view] = sets;
+    return [row.join("  ").trimEnd(), ...below];
+  });
+  return lines.join("\n");
 }
 
 /** Whether the line says something that the other side's line doesn't: all of the driver's, the device's decisions. */
