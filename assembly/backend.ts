@@ -1,7 +1,7 @@
 // Devices that live in WASM, for throughput: sink, echo and copy. They take, serve and complete in one call.
 // They read the chain records, never the ring, so what was validated stays valid.
-import { BUFFER_TOO_SHORT } from "../src/spec/result";
-import { BACKEND_COPY, BACKEND_ECHO } from "./abi";
+import { BUFFER_TOO_SHORT, IN_ORDER_VIOLATION } from "../src/spec/result";
+import { BACKEND_COPY, BACKEND_ECHO, SEGMENT_RECORD_BYTES } from "./abi";
 import {
   chainError,
   chainReadableCount,
@@ -13,9 +13,18 @@ import {
   segmentRecordLength,
   setCompletion,
 } from "./batch";
-import { SEGMENT_RECORD_BYTES } from "./abi";
 import { copyBytes } from "./memory";
-import { batch, copyBase, copyBytesTotal, copyPosition, isLogged, setCopyPosition } from "./queue-state";
+import { deviceInFlight } from "./device-state";
+import {
+  batch,
+  blame,
+  copyBase,
+  copyBytesTotal,
+  copyPosition,
+  isInOrder,
+  isLogged,
+  setCopyPosition,
+} from "./queue-state";
 import {
   completeBatch as packedCompleteBatch,
   take as packedTake,
@@ -115,8 +124,15 @@ function hasRoom(q: usize, chain: usize): bool {
   return deviceLogRoom(q, chainWritableCount(chain) + 2);
 }
 
+/** With IN_ORDER, whether chains that the host has taken must be used first. */
+@inline
+function mustWait(q: usize): bool {
+  return isInOrder(q) && deviceInFlight(q) != 0;
+}
+
 /** Takes, serves and completes up to `budget` chains of a split queue; their number, or the first error. */
 export function splitRun(q: usize, kind: u32, budget: u32): i32 {
+  if (mustWait(q)) return blame(q, IN_ORDER_VIOLATION, deviceInFlight(q), 0);
   let served: u32 = 0;
   while (served < budget) {
     const taken = splitTake(q, round(q, budget - served));
@@ -139,6 +155,7 @@ export function splitRun(q: usize, kind: u32, budget: u32): i32 {
 
 /** Takes, serves and completes up to `budget` chains of a packed queue; their number, or the first error. */
 export function packedRun(q: usize, kind: u32, budget: u32): i32 {
+  if (mustWait(q)) return blame(q, IN_ORDER_VIOLATION, deviceInFlight(q), 0);
   let served: u32 = 0;
   while (served < budget) {
     const taken = packedTake(q, round(q, budget - served));

@@ -94,10 +94,11 @@ export class DeviceQueue extends RingHalf {
     const words = this.core.words();
     let at = this.#chainsAt >>> 2;
     let good = 0;
+    const { inOrder } = this.ring;
     for (let i = 0; i < taken; i++) {
       const segments = (words[at + 1] ?? 0) + (words[at + 2] ?? 0);
       const token = words[at] ?? 0;
-      if (this.ring.inOrder) this.#order[(this.#orderFirst + this.#orderCount++) % this.size] = token;
+      if (inOrder) this.#append(token);
       const code = words[at + 3] ?? 0;
       if (code) {
         this.complete(token, 0);
@@ -135,22 +136,39 @@ export class DeviceQueue extends RingHalf {
     if (!Number.isInteger(written) || written < 0 || written > 0xffffffff) {
       throw new VirtioError("BAD_ARGUMENT", `${written} bytes written is not in 0…4294967295`);
     }
-    if (!Number.isInteger(token) || token < 1 || token > 0x7fffffff || this.#held.has(token)) {
+    const known = Number.isInteger(token) && token > 0 && token <= 0x7fffffff;
+    if (!known || (this.#held.size && this.#held.has(token))) {
       throw new VirtioError("COMPLETE_UNKNOWN", `queue ${this.index}: token ${token} is not in flight`, {
         queue: this.index,
       });
     }
-    const code = this.#verbs.complete(this.q, token, written);
-    if (code === IN_ORDER_VIOLATION) this.#held.set(token, written);
-    else if (code === QUEUE_BROKEN) return;
-    else if (code < 0) throw this.mistake(code);
-    else if (this.ring.inOrder) this.#releaseHeld();
+    let code = 0;
+    try {
+      code = this.#verbs.complete(this.q, token, written);
+    } catch (cause) {
+      throw this.#trap(cause);
+    }
+    if (code === 0) {
+      if (this.ring.inOrder) this.#releaseHeld();
+    } else if (code === IN_ORDER_VIOLATION) this.#held.set(token, written);
+    else if (code !== QUEUE_BROKEN) throw this.mistake(code);
+  }
+
+  /** Notes a taken chain behind those taken before it. */
+  #append(token: number): void {
+    const at = this.#orderFirst + this.#orderCount++;
+    this.#order[at < this.size ? at : at - this.size] = token;
+  }
+
+  /** Forgets the oldest chain. */
+  #shift(): void {
+    this.#orderFirst = this.#orderFirst + 1 === this.size ? 0 : this.#orderFirst + 1;
+    this.#orderCount--;
   }
 
   /** After the oldest chain has been used: those behind it whose completion waited. */
   #releaseHeld(): void {
-    this.#orderFirst = (this.#orderFirst + 1) % this.size;
-    this.#orderCount--;
+    this.#shift();
     while (this.#held.size && this.#orderCount) {
       const token = this.#order[this.#orderFirst] ?? 0;
       const written = this.#held.get(token);
@@ -158,8 +176,7 @@ export class DeviceQueue extends RingHalf {
       this.#held.delete(token);
       const code = this.#verbs.complete(this.q, token, written);
       if (code < 0) throw this.mistake(code);
-      this.#orderFirst = (this.#orderFirst + 1) % this.size;
-      this.#orderCount--;
+      this.#shift();
     }
   }
 

@@ -123,6 +123,20 @@ describe.each(["split", "packed"] as const)("%s", (layout) => {
   });
 });
 
+describe.each(["split", "packed"] as const)("%s with IN_ORDER", (layout) => {
+  it("a device inside WASM waits until the host has used what it took", () => {
+    const { driver, device, buffer } = rig(layout, { features: { inOrder: true } });
+    const tokens = [driver.add([buffer(8)]), driver.add([buffer(8)])];
+    driver.publish();
+    expect(device.take(1)).toBe(1);
+    expect(() => device.run("sink", 8)).toThrow(code("IN_ORDER_VIOLATION"));
+    device.complete(device.chain(0).token, 0);
+    expect(device.run("sink", 8)).toBe(1);
+    device.publish();
+    expect([...driver.usedBuffers()].map((used) => used.token)).toEqual(tokens);
+  });
+});
+
 describe("messages hold both numbers", () => {
   it("an index that jumped", () => {
     const reports: string[] = [];
