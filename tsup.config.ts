@@ -10,7 +10,13 @@ const library = {
 
 // `clean` stays off: it would delete the sibling format's output; scripts/build.mjs removes dist/ instead.
 // `splitting` keeps one VirtioError and one copy of the embedded bytes, whichever entries a program mixes.
-const shared = { target: "es2022", outDir: "dist", clean: false, splitting: true } as const;
+const shared = {
+  target: "es2022",
+  outDir: "dist",
+  clean: false,
+  splitting: true,
+  removeNodeProtocol: false,
+} as const;
 
 // With `--dts` the types too, which take most of the time.
 export default defineConfig(({ dts }) => {

@@ -1,13 +1,14 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
-const source = (entry: string) => new URL(`./src/${entry}.ts`, import.meta.url).pathname;
+const source = fileURLToPath(new URL("src/", import.meta.url));
 
 export default defineConfig({
-  // The examples import the package by its name, as a user does.
+  // The package's own name means its sources here, so that examples run as they stand and need no build.
   resolve: {
     alias: [
-      { find: /^virtq$/, replacement: source("index") },
-      { find: /^virtq\/(.+)$/, replacement: source("$1") },
+      { find: /^virtq$/, replacement: `${source}index.ts` },
+      { find: /^virtq\/(models|transport|node)$/, replacement: `${source}$1.ts` },
     ],
   },
   test: {

@@ -1,8 +1,8 @@
 /**
- * The README tells the truth: its examples print what stands below them, and its commands work, in a clean folder
- * with the packed package. Lines that begin with `npm` are the set-up, which CI runs by itself.
+ * The README and examples/ tell the truth: what they print stands beside them, and the README's commands work, in a
+ * clean folder with the packed package. Lines that begin with `npm` are the set-up, which CI runs by itself.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Installed, install, root, run } from "./installed";
@@ -38,5 +38,16 @@ describe("README", () => {
 
   it.each(commands)("command works: %s", (line) => {
     expect(run("sh", ["-c", line], installed.clean)).not.toBe("");
+  });
+});
+
+describe("examples", () => {
+  const folder = join(root, "examples");
+  it.each(readdirSync(folder).filter((name) => name.endsWith(".mjs")))("%s prints what it says", (name) => {
+    cpSync(join(folder, name), join(installed.clean, name));
+    const expected = readFileSync(join(folder, name.replace(".mjs", ".txt")), "utf8");
+    // Times have a decimal point, counters have none; in the expected output a time is "#".
+    const printed = run(process.execPath, [name], installed.clean).replace(/ *\b\d+\.\d+\b/g, " #");
+    expect(printed).toBe(expected);
   });
 });
