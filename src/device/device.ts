@@ -8,7 +8,7 @@ import { VirtioError } from "../errors";
 import { type ControlEvent, type EventSink, hex, setNames } from "../negotiation/control-event";
 import type { FeatureSet } from "../negotiation/feature-set";
 import { statusNames } from "../negotiation/status-names";
-import { VIRTIO_CONFIG_S_DRIVER_OK, VIRTIO_CONFIG_S_NEEDS_RESET } from "../spec/status";
+import { VIRTIO_CONFIG_S_NEEDS_RESET } from "../spec/status";
 import { type RingLayout, ringLayout } from "../virtqueue/layout";
 import { ConfigRegisters } from "./config-registers";
 import { ConfigSpace } from "./config-space";
@@ -349,7 +349,7 @@ export class VirtioDevice {
     state.status |= VIRTIO_CONFIG_S_NEEDS_RESET;
     if (state.phase !== "failed") state.phase = "needs-reset";
     this.statusEvent(before, "2.1.2", "DEVICE_NEEDS_RESET");
-    if ((before & VIRTIO_CONFIG_S_DRIVER_OK) !== 0) this.interrupts.raiseConfig();
+    this.interrupts.raiseConfig(); // after the bit, and only if DRIVER_OK is set: held back until then
   }
 
   private frozen(word: number, before: number, after: number): void {

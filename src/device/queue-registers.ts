@@ -105,16 +105,15 @@ export class QueueRegisters {
   }
 
   private tryEnable(index: number, setup: QueueSetup): VirtioError | undefined {
-    const { life, ring } = this.state;
+    const { ring } = this.state;
     if (ring === undefined) {
       return new VirtioError("QUEUE_NOT_READY", "no ring before FEATURES_OK", {
         section: "3.1.1",
         queue: index,
       });
     }
-    return this.queues.enable(index, setup, ring, (error) => {
-      if (this.state.life !== life) return;
-      this.actions.onRingViolation(error, this.queues.slot(index)?.queue?.error !== undefined);
-    });
+    return this.queues.enable(index, setup, ring, (error) =>
+      this.actions.onRingViolation(error, this.queues.slot(index)?.queue?.error !== undefined),
+    );
   }
 }

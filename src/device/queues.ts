@@ -96,14 +96,9 @@ export class DeviceQueues {
       return fault("QUEUE_LOCKED", `queue ${index} is enabled: its set-up can't change`, index);
     }
     const maximum = this.maxSize(index, ring);
-    const isPowerOfTwo = (size & (size - 1)) === 0;
-    if (!Number.isInteger(size) || size < 1 || size > maximum || (ring.layout === "split" && !isPowerOfTwo)) {
-      const kind = ring.layout === "split" ? "a power of two" : "a number";
-      return fault(
-        "QUEUE_SIZE_INVALID",
-        `queue ${index}: size ${size} is not ${kind} within 1…${maximum}`,
-        index,
-      );
+    if (!Number.isInteger(size) || size < 1 || size > maximum) {
+      const text = `queue ${index}: size ${size} is not within 1…${maximum}`;
+      return fault("QUEUE_SIZE_INVALID", text, index);
     }
     try {
       slot.queue = new DeviceQueue(this.core, { ...this.settings, index, ring, size, areas, onViolation });

@@ -148,6 +148,27 @@ describe("notifications", () => {
   });
 });
 
+describe("notifications before DRIVER_OK", () => {
+  it.each([0x00, 0x03, 0x0b])("are ignored at status %d, whatever their value", (status) => {
+    const { device, codes, transcript } = at(status);
+    for (const value of [0, 5, 0xffffffff]) device.notify(value);
+    expect(codes()).toEqual([]);
+    expect(transcript.events.filter(({ step }) => step === "notify")).toHaveLength(3);
+  });
+});
+
+describe("a writable configuration field", () => {
+  it("has its first value again after a reset", () => {
+    const config = [{ name: "x", offset: 0, bytes: 4, anyOf: [], writable: true as const, value: 5 }];
+    const { device } = makeRig({ model: { config } });
+    driveTo(device, 0x0b, SPLIT);
+    device.writeConfig(0, 4, 6);
+    expect(device.readConfig(0, 4)).toBe(6);
+    device.writeStatus(0);
+    expect(device.readConfig(0, 4)).toBe(5);
+  });
+});
+
 describe("reset of one queue", () => {
   it("needs RING_RESET", () => {
     const { device, codes } = at(0x0f);

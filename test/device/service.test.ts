@@ -85,6 +85,26 @@ describe("process", () => {
     expect(rig.model.taken).toHaveLength(4);
   });
 
+  it("wants no notification while it serves, and misses nothing that is added meanwhile", async () => {
+    for (const supports of [["VERSION_1"], ["VERSION_1", "RING_PACKED"]]) {
+      const rig = await started(makeRig(TWO), supports);
+      const [queue] = rig.driver.queues;
+      const { process } = rig.model;
+      const wanted: (boolean | undefined)[] = [];
+      rig.model.process = (...call) => {
+        const served = process.apply(rig.model, call);
+        if (wanted.length === 0 && served > 0) {
+          addChains(rig, 1);
+          wanted.push(queue?.publish());
+        }
+        return served;
+      };
+      send(rig, 1);
+      while (rig.device.process() === "more");
+      expect([wanted, rig.model.taken.length]).toEqual([[false], 2]);
+    }
+  });
+
   it("leaves alone what the model doesn't want until the next notification or finish", async () => {
     const rig = await two();
     rig.model.refuses = true;

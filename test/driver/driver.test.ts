@@ -325,6 +325,7 @@ describe("trouble", () => {
       );
       const aborted = await rig.driver.reset();
       expect(aborted.map(({ token }) => token).sort()).toEqual([...tokens].sort());
+      expect(rig.transcript.toText()).toContain("5 buffers in flight were aborted");
       expect(rig.driver.poll()).toBe(false);
       await started(rig, supports);
       roundTrips(rig);
