@@ -4,8 +4,7 @@
  */
 import binaryen from "binaryen";
 import { embeddedBytes } from "../src/core/module";
-import type { MakeRings } from "./model/ring";
-import type { Backend } from "./rings";
+import { type Backend, backend } from "./rings";
 import { makeWasmRings, wasmMemory } from "./wasm-rings";
 
 /** One load or store by the core: linear address and width in bytes. */
@@ -95,18 +94,7 @@ export function instrumentedBackend(): Backend & { readonly log: AccessLog } {
     memory_grow_pre: value,
     memory_grow_post: value,
   };
-  const memories = new Map<number, Uint8Array>();
   const instantiate = (memory: WebAssembly.Memory) =>
     new WebAssembly.Instance(instrumentedModule(), { env: { ...env, memory } });
-  const makeRings: MakeRings = makeWasmRings;
-  return {
-    name: "instrumented",
-    makeRings,
-    log,
-    memory: (bytes) => {
-      const memory = memories.get(bytes) ?? wasmMemory(bytes, false, instantiate);
-      memories.set(bytes, memory);
-      return memory;
-    },
-  };
+  return { ...backend("instrumented", makeWasmRings, (bytes) => wasmMemory(bytes, false, instantiate)), log };
 }

@@ -21,6 +21,37 @@ export function startName({ idx, slot, wrap }: RingStart): string {
   return idx === undefined ? `slot ${slot}, wrap ${wrap}` : `idx ${idx}`;
 }
 
+/** Where things are, counted from a start: entries in a split ring, descriptors in a packed one. `n` may be negative. */
+export interface Place {
+  /** Split: the free-running index n entries on. */
+  idx(n: number): number;
+  /** The slot n entries or descriptors on. */
+  slot(n: number): number;
+  /** Packed: AVAIL and USED bits of a descriptor that is available there, and of one that is used. */
+  available(n: number): number;
+  used(n: number): number;
+  /** Packed: the off_wrap that names it. */
+  offWrap(n: number): number;
+}
+
+/** Places of a queue of `size` that starts there. */
+export function placeOf(
+  { idx = 0, slot = 0, wrap = 1 }: RingStart,
+  layout: "split" | "packed",
+  size: number,
+): Place {
+  const first = layout === "split" ? idx : slot;
+  const at = (n: number): number => (((first + n) % size) + size) % size;
+  const lap = (n: number): number => (Math.floor((first + n) / size) % 2 === 0 ? wrap : 1 - wrap);
+  return {
+    idx: (n) => (first + n) & 0xffff,
+    slot: (n) => (layout === "split" ? ((first + n) & 0xffff) % size : at(n)),
+    available: (n) => (lap(n) === 1 ? 0x0080 : 0x8000),
+    used: (n) => (lap(n) === 1 ? 0x8080 : 0x0000),
+    offWrap: (n) => at(n) | (lap(n) << 15),
+  };
+}
+
 /** A segment of guest memory. */
 export const seg = (address: number, length: number): Segment => ({ address, length });
 

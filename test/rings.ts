@@ -15,8 +15,10 @@ export type WorldOptions = Omit<RingOptions, "memory" | "regions" | "areas"> & {
   readonly regions?: readonly GuestRegion[];
   /** Bytes of the whole memory, a multiple of 65,536. */
   readonly memoryBytes?: number;
-  /** Fill of every byte outside guest RAM, compared by `strayWrites`. */
+  /** Fill every byte outside guest RAM with a canary, compared by `strayWrites`. */
   readonly canary?: boolean;
+  /** A memory that nobody used before: guest RAM needs no clearing, however large. */
+  readonly fresh?: boolean;
 };
 
 /** Both halves of a queue over one memory. */
@@ -35,8 +37,8 @@ export interface World extends Rings {
 export interface Backend {
   readonly name: string;
   readonly makeRings: MakeRings;
-  /** So many bytes of memory, a multiple of 65,536; the same ones every time. */
-  memory(bytes: number): Uint8Array;
+  /** So many bytes of memory, a multiple of 65,536; the same ones every time, unless they must be `fresh`. */
+  memory(bytes: number, fresh?: boolean): Uint8Array;
   /** Drives the public classes: completions out of turn are held back, not refused. */
   readonly holdsBack?: boolean;
 }
@@ -45,14 +47,15 @@ export interface Backend {
 export const GUEST: GuestRegion = { gpa: 0, base: 0x100000, size: 0x40000 };
 export const MEMORY_BYTES = 0x400000;
 
-function backend(name: string, makeRings: MakeRings, make: (bytes: number) => Uint8Array): Backend {
+/** A backend that keeps one memory of each size. */
+export function backend(name: string, makeRings: MakeRings, make: (bytes: number) => Uint8Array): Backend {
   const memories = new Map<number, Uint8Array>();
   return {
     name,
     makeRings,
-    memory: (bytes) => {
-      const memory = memories.get(bytes) ?? make(bytes);
-      memories.set(bytes, memory);
+    memory: (bytes, fresh = false) => {
+      const memory = (fresh ? undefined : memories.get(bytes)) ?? make(bytes);
+      if (!fresh) memories.set(bytes, memory);
       return memory;
     },
   };
@@ -80,10 +83,13 @@ export const TABLES = { address: 0x20000, entries: 16 } as const;
 
 /** Opens a queue in zeroed guest RAM whose ring words stand at `options.start`. It takes the place of the backend's last one. */
 export function openWorld(backend: Backend, options: WorldOptions): World {
-  const { memoryBytes = MEMORY_BYTES, regions = [GUEST], canary = false, ...ring } = options;
-  const memory = backend.memory(memoryBytes);
-  if (canary) memory.set(canaryBytes(memoryBytes));
-  for (const { base, size } of regions) memory.fill(0, base, base + size);
+  const { memoryBytes = MEMORY_BYTES, regions = [GUEST], canary = false, fresh = false, ...ring } = options;
+  const memory = backend.memory(memoryBytes, fresh);
+  const clear = (): void => {
+    for (const { base, size } of fresh ? [] : regions) memory.fill(0, base, base + size);
+  };
+  clear();
+  if (canary) for (const [from, to] of gaps(memoryBytes, regions)) memory.set(canaryBytes(from, to), from);
   const areas = options.areas ?? {
     ...DEFAULT_AREAS[options.layout],
     ...(options.features.indirect && options.size <= 256 && { tables: TABLES }),
@@ -91,7 +97,7 @@ export function openWorld(backend: Backend, options: WorldOptions): World {
   const full: RingOptions = { ...ring, areas, regions, memory };
   const rings = backend.makeRings(full);
   // A half may have put its words in memory; every world starts with the same bytes.
-  for (const { base, size } of regions) memory.fill(0, base, base + size);
+  clear();
   writeStart(full);
   const [first = GUEST] = regions;
   const guest = new RawMemory(() => memory.subarray(first.base, first.base + first.size));
@@ -107,28 +113,33 @@ export function openWorld(backend: Backend, options: WorldOptions): World {
   };
 }
 
-const canaries = new Map<number, Uint8Array>();
-
-/** Position-dependent filler: no two neighbours alike, no zero runs. */
-function canaryBytes(length: number): Uint8Array {
-  const known = canaries.get(length);
-  if (known) return known;
-  const words = new Uint32Array(length / 4);
-  for (let i = 0; i < words.length; i++) words[i] = Math.imul(i + 1, 0x9e3779b1);
-  const fresh = new Uint8Array(words.buffer);
-  canaries.set(length, fresh);
-  return fresh;
+/** What lies between the regions. */
+function gaps(end: number, regions: readonly GuestRegion[]): [from: number, to: number][] {
+  const holes: [number, number][] = [];
+  let at = 0;
+  for (const { base, size } of [...regions].sort((a, b) => a.base - b.base)) {
+    holes.push([at, base]);
+    at = base + size;
+  }
+  return [...holes, [at, end]];
 }
 
-function strayWrites(bytes: Uint8Array, own: readonly { base: number; size: number }[]): number[] {
-  const expected = canaryBytes(bytes.length);
-  const holes = [...own].sort((a, b) => a.base - b.base);
+let canary = new Uint32Array(0);
+
+/** Position-dependent filler: no two neighbours alike, no runs of zero. */
+function canaryBytes(from: number, to: number): Uint8Array {
+  if (canary.byteLength < to - from) {
+    canary = Uint32Array.from({ length: (to - from) / 4 }, (_, i) => Math.imul(i + 1, 0x9e3779b1));
+  }
+  return new Uint8Array(canary.buffer, 0, to - from);
+}
+
+function strayWrites(bytes: Uint8Array, regions: readonly GuestRegion[]): number[] {
   const stray: number[] = [];
-  let at = 0;
-  for (const { base, size } of [...holes, { base: bytes.length, size: 0 }]) {
-    const same = Buffer.compare(bytes.subarray(at, base), expected.subarray(at, base)) === 0;
-    for (let i = at; !same && i < base; i++) if (bytes[i] !== expected[i]) stray.push(i);
-    at = base + size;
+  for (const [from, to] of gaps(bytes.length, regions)) {
+    const expected = canaryBytes(from, to);
+    if (Buffer.compare(bytes.subarray(from, to), expected) === 0) continue;
+    for (let i = from; i < to; i++) if (bytes[i] !== expected[i - from]) stray.push(i);
   }
   return stray;
 }

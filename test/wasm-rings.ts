@@ -31,6 +31,8 @@ export interface WasmQueues {
   readonly core: Core;
   readonly driver: DriverQueue;
   readonly device: DeviceQueue;
+  /** What the device queue's onViolation heard. */
+  readonly violations: readonly VirtioError[];
 }
 
 /** How an instance is made; the default is the embedded module of the memory's kind. */
@@ -133,12 +135,14 @@ function makeQueues(core: Core, options: RingOptions): WasmQueues {
     clampUsedLength,
     ...(indirect && { indirect }),
   });
-  const device = new DeviceQueue(core, { ...common, strictRing, recover });
+  const violations: VirtioError[] = [];
+  const onViolation = (error: VirtioError): void => void violations.push(error);
+  const device = new DeviceQueue(core, { ...common, strictRing, recover, onViolation });
   const { idx = 0, slot = 0, wrap = 1 } = start;
   const base = layout === "split" ? idx : ((slot | (wrap << 15)) * 0x10001) >>> 0;
   driver.startAt(base);
   device.startAt(base);
-  return { core, driver, device };
+  return { core, driver, device, violations };
 }
 
 const names = new Map(Object.entries(result).map(([name, code]) => [code, name as ResultName]));

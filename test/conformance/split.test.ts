@@ -183,12 +183,12 @@ eachSplit(({ open, idx, slot }) => {
       const areas = { descriptor: 0x10000, driver: 0x30000, device: 0x40000 };
       const world = open({}, { size: 4096, areas, regions });
       const most = Array.from({ length: 2048 }, () => seg(0, 0x200000));
-      const table = world.guest.copy(0x10000, 0x10000);
+      const before = Buffer.from(world.guest.copy(0x10000, 0x10000));
       expect(world.driver.add([{ readable: [...most, seg(0, 1)], writable: [] }])).toMatchObject({
         added: 0,
         error: "CHAIN_BYTES_OVERFLOW",
       });
-      expect(world.guest.copy(0x10000, 0x10000)).toEqual(table);
+      expect(before.equals(world.guest.copy(0x10000, 0x10000))).toBe(true);
       offer(world, { readable: most, writable: [] });
       expect(takeOne(world).readableBytes).toBe(2n ** 32n);
     });

@@ -10,7 +10,7 @@ import { DriverQueue } from "../../src/virtqueue/driver-queue";
 import { ringAreas, ringLayout } from "../../src/virtqueue/layout";
 import { finish, offer, readable, roundTrip, take, takeUsed, writable } from "../ring-steps";
 import { BACKENDS, openWorld } from "../rings";
-import { eachPacked, eachSplit, type PackedBench, type SplitBench } from "./bench";
+import { type Bench, eachPacked, eachSplit } from "./bench";
 
 const AREAS = { descriptor: 0x1000, driver: 0x2000, device: 0x3000 };
 const SPLIT = ringLayout(FeatureSet.of("VERSION_1"));
@@ -101,7 +101,7 @@ describe("both layouts in every backend", () => {
   });
 });
 
-function everyQueue({ open }: SplitBench | PackedBench): void {
+function everyQueue({ open }: Bench): void {
   test("VIRTQUEUE-003 §2.6 device: the used length is the number of bytes written, buffer by buffer", () => {
     const world = open();
     const tokens = offer(world, writable(0, 100), writable(1, 100), readable(2), writable(3, 0x10000));
