@@ -35,12 +35,17 @@ export function measure(rings: readonly Ring[]): number[] {
 }
 
 function expectSameWork(rings: readonly Ring[], chains: number): void {
-  const image = rings.find((ring) => ring.image())?.image();
+  const first = rings.find((ring) => ring.image());
+  const image = first?.image();
   for (const ring of rings) {
     if (ring.tally.chains !== chains)
       throw new Error(`${ring.name}: ${ring.tally.chains} chains, not ${chains}`);
     const own = ring.image();
-    const differs = own && image ? own.findIndex((byte, at) => byte !== image[at]) : -1;
-    if (differs >= 0) throw new Error(`${ring.name}: another ring left another byte at offset ${differs}`);
+    if (!first || !own || !image) continue;
+    const [counted, expected] = [JSON.stringify(ring.tally), JSON.stringify(first.tally)];
+    if (counted !== expected) throw new Error(`${ring.name} counts ${counted}, ${first.name} ${expected}`);
+    const differs = own.findIndex((byte, at) => byte !== image[at]);
+    if (differs >= 0)
+      throw new Error(`${ring.name} left another byte than ${first.name} at offset ${differs}`);
   }
 }
