@@ -5,7 +5,7 @@
 import { VirtioError } from "../errors";
 import { nameAndBit } from "../negotiation/feature-names";
 import { FeatureSet } from "../negotiation/feature-set";
-import type { DeviceType } from "../negotiation/feature-table";
+import { type DeviceType, deviceTypeOf } from "../negotiation/feature-table";
 import { missingPrerequisites, usableBits } from "../negotiation/prerequisites";
 import type { DeviceModel } from "./model";
 import type { DeviceProfile } from "./profiles";
@@ -28,11 +28,11 @@ export class DeviceFeatures {
    * @throws VirtioError BAD_ARGUMENT if the offer contradicts itself or holds what can't be kept, UNKNOWN_NAME
    */
   constructor(model: DeviceModel, profile: DeviceProfile, offer: Iterable<string | number> | FeatureSet) {
-    this.type = model.deviceType;
+    this.type = model.deviceType ?? deviceTypeOf(model.deviceId);
     this.model = model;
     this.profile = profile;
     this.offered = FeatureSet.from(model.offers, this.type).union(FeatureSet.from(offer, this.type));
-    checkOffer(this.offered, model, profile);
+    checkOffer(this.offered, model, this.type, profile);
   }
 
   /** Replaces one word of the accepted set; the transports move 32 bits at a time (§2.2). */
@@ -81,8 +81,12 @@ export class DeviceFeatures {
 }
 
 /** §2.2.2: no bit without its prerequisites, and none that the device could not keep. */
-function checkOffer(offered: FeatureSet, model: DeviceModel, profile: DeviceProfile): void {
-  const type = model.deviceType;
+function checkOffer(
+  offered: FeatureSet,
+  model: DeviceModel,
+  type: DeviceType | undefined,
+  profile: DeviceProfile,
+): void {
   const faults = missingPrerequisites(offered, type, "offer").map(({ text }) => text);
   for (const bit of FeatureSet.from(profile.mustOffer).minus(offered).bits()) {
     faults.push(`${nameAndBit(bit, type)} must be offered`);

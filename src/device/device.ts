@@ -67,7 +67,7 @@ export class VirtioDevice {
     this.profile = deviceProfile(options.profile ?? "strict");
     this.report = new DeviceReporter(options.onEvent, options.onViolation);
     this.features = new DeviceFeatures(model, this.profile, options.offer ?? this.profile.offers);
-    this.configSpace = new ConfigSpace(model.config, this.features.offered, model.deviceType);
+    this.configSpace = new ConfigSpace(model.config, this.features.offered, this.features.type);
     this.config = new ConfigRegisters(this.configSpace, this.features, model, this.report, (error) =>
       this.needsReset(error),
     );

@@ -66,7 +66,7 @@ export interface DeviceModel {
   readonly name: string;
   /** Device ID (§5); 0 for a device that no driver should find. */
   readonly deviceId: number;
-  /** Whose short feature names `offers` and `anyOf` use. */
+  /** Whose short feature names `offers` and `anyOf` use; default: by the device ID. */
   readonly deviceType?: DeviceType;
   readonly queues: readonly QueueDeclaration[];
   /** Device-type features offered; the ring's features are the device's option. */

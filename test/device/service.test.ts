@@ -303,9 +303,15 @@ describe("work that finishes late", () => {
     rig.notifications.length = 0;
     resolve("too late");
     await waiting;
+    send(rig, 1);
+    rig.device.process();
+    rig.model.context?.queue(0).complete(rig.model.taken.at(-1)?.token ?? 0, 0);
     context?.finish(0);
     expect(answers).toEqual([]);
     expect(rig.notifications).toEqual([]);
+    expect(rig.driver.queues[0]?.hasUsed()).toBe(false);
+    rig.model.context?.finish(0);
+    expect(rig.driver.queues[0]?.takeUsed()).toBe(1);
     rig.model.holds = false;
     roundTrips(rig);
   });

@@ -2,13 +2,16 @@
 import { describe, expect, it } from "vitest";
 import { loadCoreSync } from "../../src/core/core";
 import { VirtioDevice } from "../../src/device/device";
+import { configFields } from "../../src/device/model";
 import { BLK_DRIVER_FEATURES, BlkDriver, type BlkDriverOptions } from "../../src/driver/blk";
 import { VirtioDriver } from "../../src/driver/driver";
 import { BlkModel, type BlkOptions } from "../../src/models/blk";
+import { DeferredBackend } from "../../src/models/deferred-backend";
 import { MemoryBackend } from "../../src/models/memory-backend";
 import { VIRTIO_BLK_S_IOERR, VIRTIO_BLK_S_OK, VIRTIO_BLK_S_UNSUPP } from "../../src/spec/blk";
 import { Loopback } from "../../src/transport/loopback";
 import { GuestAllocator } from "../../src/virtqueue/guest-allocator";
+import { makeRig, started } from "../control-rig";
 
 const RINGS = [
   ["split", ["VERSION_1"]],
@@ -124,6 +127,52 @@ describe("a block driver", () => {
     void blk.submit();
     device.process();
     expect(seen).toEqual([2 ** 40 - 1]);
+  });
+
+  it("keeps requests apart that finish in another order", async () => {
+    const backend = new DeferredBackend(new MemoryBackend(new Uint8Array(512 * 8)));
+    const core = loadCoreSync({ guestBytes: 1 << 20 });
+    const device = new VirtioDevice(core, new BlkModel(backend, { queueSize: 16 }));
+    const allocator = new GuestAllocator(core);
+    const driver = new VirtioDriver({ port: new Loopback(device), core, allocator, supports: ["VERSION_1"] });
+    await driver.initialize();
+    const blk = await BlkDriver.start(driver, core, allocator, { slots: 3 });
+    const buffer = allocator.allocate(512);
+    const statuses = new Map<number, number>();
+    const take = () => blk.poll((token, status) => statuses.set(token, status));
+    const start = () => {
+      const token = blk.read(0, buffer, 512);
+      void blk.submit();
+      device.process();
+      return token;
+    };
+    const [first, second, third] = [start(), start(), start()];
+    await backend.settle(1);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect(take()).toBe(1);
+    const fourth = start();
+    expect(start()).toBe(0);
+    await backend.settle(0, new Error("disk"));
+    await backend.settleAll();
+    await device.idle();
+    expect(take()).toBe(3);
+    expect([first, second, third, fourth].map((token) => statuses.get(token))).toEqual([1, 0, 0, 0]);
+    expect(blk.inFlight).toBe(0);
+  });
+
+  it("sees when a device wrote no status", async () => {
+    const rig = await started(
+      makeRig({ model: { deviceId: 2, config: configFields("blk", { capacity: 8 }) } }),
+    );
+    const blk = await BlkDriver.start(rig.driver, rig.core, rig.allocator);
+    const statuses: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      blk.read(0, 0, 512);
+      void blk.submit();
+      rig.device.process();
+      blk.poll((_, status) => statuses.push(status));
+    }
+    expect(statuses).toEqual([0xff, 0xff, 0xff]);
   });
 
   it("gives its guest memory back, and needs an initialised device", async () => {

@@ -9,6 +9,7 @@ const CONFIG = [
   { name: "small", offset: 14, bytes: 2, anyOf: ["bit 3"], writable: false, value: 99 },
   { name: "gone", offset: 16, bytes: 4, anyOf: ["bit 4"], writable: false, value: 5 },
   { name: "mode", offset: 20, bytes: 1, anyOf: [], writable: "after-features-ok", value: 1 },
+  { name: "askew", offset: 30, bytes: 4, anyOf: [], writable: false, value: 0x01020304 },
   { name: "shout", offset: 24, bytes: 4, anyOf: [], writable: "any-time", value: 0 },
 ] as const;
 
@@ -31,6 +32,12 @@ describe("fields", () => {
     rig.port.log.length = 0;
     expect(await rig.driver.readConfigField("mode")).toBe(1);
     expect(rig.port.log).toEqual([["readConfig", 20, 1]]);
+    rig.port.log.length = 0;
+    expect(await rig.driver.readConfigField("askew")).toBe(0x01020304);
+    expect(rig.port.calls("readConfig")).toEqual([
+      ["readConfig", 30, 2],
+      ["readConfig", 32, 2],
+    ]);
   });
 
   it("are undefined and not read when their feature is not offered", async () => {
