@@ -3,8 +3,10 @@
  * of the checks within a descriptor is part of the interface. Chains are written by hand, as a hostile driver does.
  */
 import { describe, expect, it } from "vitest";
+import { GuestRam } from "./guest-ram";
 import { AREAS, openModel, type RawDescriptor } from "./open";
 import type { ResultName, RingFeatures, RingPolicies } from "./ring";
+import { tableError } from "./walk";
 
 const NEXT = 1;
 const WRITE = 2;
@@ -105,6 +107,25 @@ const SPLIT: Case[] = [
     ],
     error: "CHAIN_TOO_LONG",
   },
+  {
+    title: "length before what comes next",
+    ring: [
+      { flags: NEXT, last: 1 },
+      { flags: NEXT, last: 2 },
+      { flags: NEXT, last: 3 },
+      { flags: WRITE | NEXT, last: 0 },
+    ],
+    error: "CHAIN_TOO_LONG",
+  },
+  {
+    title: "the same in a table",
+    ring: [{ ...TABLE, length: 32 }],
+    table: [
+      { flags: NEXT, last: 1 },
+      { flags: WRITE | NEXT, last: 0 },
+    ],
+    error: "CHAIN_TOO_LONG",
+  },
   { title: "a loop of one", ring: [{ flags: NEXT, last: 0 }], error: "CHAIN_TOO_LONG" },
   {
     title: "the whole ring",
@@ -181,6 +202,11 @@ const PACKED: Case[] = [
   {
     title: "a list without an end",
     ring: [1, 2, 3, 4].map(() => ({ flags: NEXT })),
+    error: "CHAIN_TOO_LONG",
+  },
+  {
+    title: "length before what comes next",
+    ring: [{ flags: NEXT }, { flags: NEXT }, { flags: NEXT }, { flags: WRITE | NEXT }],
     error: "CHAIN_TOO_LONG",
   },
   { title: "a list that goes on where nothing is", ring: [{ flags: NEXT }], error: "PACKED_NOT_AVAILABLE" },
@@ -336,6 +362,26 @@ it("CHAIN_BYTES_OVERFLOW: 2^32 bytes are allowed, one more is not", () => {
     expect(got).toBe(error);
     expect(chains[0]?.readableBytes).toBe(error ? undefined : 3n * 2n ** 30n);
   }
+});
+
+it("a table has at most 1,024 entries, or as many as the queue; strict: as the queue", () => {
+  const ram = new GuestRam(new Uint8Array(0), [{ gpa: 0, base: 0, size: 2 ** 20 }]);
+  const check = (entries: number, size: number, strictRing: boolean) =>
+    tableError({ address: 0n, length: 16 * entries, flags: INDIRECT }, ram, {
+      size,
+      negotiated: true,
+      strictRing,
+    });
+  expect([check(1024, 8, false), check(2048, 2048, false), check(8, 8, true)]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  expect([check(1025, 8, false), check(2049, 2048, false), check(9, 8, true)]).toEqual([
+    "INDIRECT_TOO_LONG",
+    "INDIRECT_TOO_LONG",
+    "INDIRECT_TOO_LONG",
+  ]);
 });
 
 it("MULTI, READONLY: a buffer lies in one region, and a writable one in none that is read-only", () => {

@@ -115,8 +115,8 @@ describe.each(LAYOUTS)("%s", (layout) => {
     expect(before.inFlight).toBe(0);
   });
 
-  it("undo across the wrap", () => {
-    const start = layout === "split" ? { idx: 65535 } : { slot: 3, wrap: 0 as const };
+  it.each([0, 2, 3])("undo across the wrap, from slot %i", (slot) => {
+    const start = layout === "split" ? { idx: 65535 } : { slot, wrap: 0 as const };
     const { driver, device } = openModel({ layout, size: layout === "split" ? 4 : 5, start });
     driver.add([{ readable: segments(3), writable: [] }]);
     driver.publish();
@@ -184,6 +184,16 @@ describe("IN_ORDER batches", () => {
     expect(driver.takeUsed(8).used.map(({ length }) => length)).toEqual([16, 3, 16, 16]);
   });
 
+  it("packed: the rest of a batch is still used, though the cursor stands on no used descriptor", () => {
+    const { driver, device } = run("packed");
+    device.publish();
+    expect(driver.takeUsed(1).used).toHaveLength(1);
+    expect(driver.hasUsed()).toBe(true);
+    expect(driver.arm(0)).toBe(true);
+    expect(driver.takeUsed(8).used).toHaveLength(3);
+    expect(driver.hasUsed()).toBe(false);
+  });
+
   it("a bad chain is never skipped: what its driver takes for writable was not written", () => {
     const { driver, device, setU32 } = openModel({
       layout: "split",
@@ -201,6 +211,31 @@ describe("IN_ORDER batches", () => {
     device.publish();
     expect(driver.takeUsed(8).used.map(({ length }) => length)).toEqual([0, 16]);
   });
+});
+
+it("split: a freed chain comes back as a whole, its head first", () => {
+  const { driver, use, u16 } = openModel({ layout: "split", size: 8 });
+  const three = { readable: segments(3), writable: [] };
+  driver.add([three, ONE]);
+  driver.publish();
+  use([
+    [3, 0],
+    [0, 0],
+  ]);
+  driver.takeUsed(8);
+  expect(driver.add([{ readable: segments(5), writable: [] }]).tokens).toEqual([token(0, 2)]);
+  const next = (descriptor: number) => u16(AREAS.descriptor + 16 * descriptor + 14);
+  expect([next(0), next(1), next(2), next(3), next(4)]).toEqual([1, 2, 3, 4, 0]);
+});
+
+it("packed: WRITE says whether anything was written", () => {
+  const { driver, device, u16, u32 } = openModel({ layout: "packed", size: 4 });
+  driver.add([ONE, ONE]);
+  driver.publish();
+  tokensOf(device.take(2).chains).forEach((taken, i) => void device.complete(taken, i));
+  device.publish();
+  expect([u16(AREAS.descriptor + 14), u32(AREAS.descriptor + 8)]).toEqual([0x8080, 0]);
+  expect([u16(AREAS.descriptor + 30), u32(AREAS.descriptor + 24)]).toEqual([0x8082, 1]);
 });
 
 it("a set-up that §2.7 or §2.8 does not allow is named", () => {
