@@ -80,6 +80,13 @@ class DiskRun {
     const { given, bytes } = this;
     const sectors = bytes / VIRTIO_BLK_SECTOR_SIZE;
     const source = new FileBackend(this.path, { readOnly: true });
+    if (source.sectors !== sectors) {
+      source.close();
+      const now = source.sectors * VIRTIO_BLK_SECTOR_SIZE;
+      throw new UsageError(
+        `the disk ${this.path} had ${bytes} bytes and has ${now} now: it changed in mid-run`,
+      );
+    }
     let target: BlkBackend & { close?(): void };
     let failure: unknown;
     try {

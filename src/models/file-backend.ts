@@ -71,7 +71,7 @@ function transfer(path: string, call: VectoredCall, fd: number, position: number
   let at = position;
   let left = bytes.length;
   while (left > 0) {
-    const moved = call(fd, rest, at);
+    const moved = named(path, () => call(fd, rest, at));
     if (moved === 0) {
       throw new VirtioError(
         "BUFFER_TOO_SHORT",
@@ -81,6 +81,15 @@ function transfer(path: string, call: VectoredCall, fd: number, position: number
     at += moved;
     left -= moved;
     if (left > 0) rest = skip(rest, moved);
+  }
+}
+
+/** System errors of calls on an open file don't say which one. */
+function named<T>(path: string, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw error instanceof Error ? Object.assign(error, { path }) : error;
   }
 }
 

@@ -6,6 +6,7 @@
 import * as abi from "../../assembly/abi";
 import type { Core } from "../core/core";
 import { type DeviceVerbs, deviceVerbs } from "../core/exports";
+import { VirtioError } from "../errors";
 import { DeviceQueue } from "../virtqueue/device-queue";
 import { DriverQueue } from "../virtqueue/driver-queue";
 import type { GuestAllocator } from "../virtqueue/guest-allocator";
@@ -114,17 +115,18 @@ class RingLoop {
   /** One batch, all the way round. */
   batch(): void {
     const { driver, device, chains } = this;
-    driver.addBatch(chains);
+    let round = driver.addBatch(chains);
     driver.publish();
     for (let left = chains; left > 0; ) left -= this.serve(left);
     device.publish();
-    for (let left = chains; left > 0; ) left -= driver.takeUsed(left);
+    for (let left = chains; left > 0 && round > 0; left -= round) round = driver.takeUsed(left);
+    if (round === 0) throw new VirtioError("INTERNAL", `not all of ${chains} chains came back`);
   }
 
   /** Takes chains and completes them as fully written, from flat record to flat record. */
   private serve(most: number): number {
     const { core, device, verbs, written } = this;
-    const taken = device.take(most);
+    const taken = verbs.take(device.q, most);
     const words = core.words();
     let from = this.chainsAt;
     let to = this.completionsAt;
@@ -133,7 +135,9 @@ class RingLoop {
       words[to++] = written;
       from += this.recordWords;
     }
-    if (verbs.completeBatch(device.q, taken) !== taken) throw new Error("the ring refused a completion");
+    if (taken < 1 || verbs.completeBatch(device.q, taken) !== taken) {
+      throw new VirtioError("INTERNAL", `${taken} chains of ${most} were taken and could not be completed`);
+    }
     return taken;
   }
 
