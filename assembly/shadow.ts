@@ -3,7 +3,7 @@
 //   +2 u16 generation  1…32767, of the token in force or of the next one
 //   +4 u16 count       ring descriptors of the chain in flight, 0: none
 //   +6 u16 id          split driver: the chain's last descriptor; device: the buffer ID to hand back
-//   +8 u64 writable    the chain's device-writable bytes, 0…2^32
+//   +8 u64 writable    the chain's device-writable bytes, 0…2^32; or RECOVERED
 import {
   SHADOW_BYTES,
   SHADOW_LINK,
@@ -54,6 +54,19 @@ export function shadowId(entry: usize): u32 {
 @inline
 export function shadowWritable(entry: usize): u64 {
   return load<u64>(entry, SHADOW_WRITABLE);
+}
+
+/**
+ * `writable` of a chain that is given back for its error: nothing may be written, and no batch may skip it, since the
+ * driver would take it as fully written (§2.7.9, §2.8.8).
+ */
+export const RECOVERED: u64 = 0x100000001;
+
+/** Most bytes that the chain may be completed with. */
+@inline
+export function shadowLimit(entry: usize): u64 {
+  const writable = shadowWritable(entry);
+  return writable == RECOVERED ? 0 : writable;
 }
 
 /** Marks a slot in flight and gives its generation, from which the token is made. */

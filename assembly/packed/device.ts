@@ -107,11 +107,13 @@ import {
 } from "../queue-state";
 import {
   occupy,
+  RECOVERED,
   release,
   shadowAt,
   shadowCount,
   shadowGeneration,
   shadowId,
+  shadowLimit,
   shadowLink,
   shadowWritable,
   tokenGeneration,
@@ -170,6 +172,12 @@ export function take(q: usize, max: u32): i32 {
   return taken;
 }
 
+/** Descriptors that the driver can have made available: all but those in flight, or used and not yet shown to it. */
+@inline
+function roomLeft(q: usize): u32 {
+  return size(q) - deviceInFlightDescriptors(q) - devicePending(q) - deviceBatchCount(q);
+}
+
 /**
  * Takes the list at the available position the short way; gives its record's end.
  *
@@ -177,7 +185,7 @@ export function take(q: usize, max: u32): i32 {
  */
 @inline
 function takePlain(q: usize, record: usize, end: usize): usize {
-  const room = size(q) - deviceInFlightDescriptors(q);
+  const room = roomLeft(q);
   if (!room || record + SINGLE_CHAIN_BYTES > end) return 0;
   const slot = deviceAvail(q);
   const wrap = deviceAvailWrap(q);
@@ -287,11 +295,8 @@ function takeChain(q: usize, record: usize, end: usize): i32 {
     if (!listCount || code == BUFFER_TOO_SHORT) return code;
     beginChain(q, record, end); // recovered: handed over empty, to be completed with length 0
   }
-  endChain(
-    record,
-    hold(q, deviceAvail(q), deviceAvailWrap(q), listCount, listId, chainWritableTotal()),
-    code,
-  );
+  const writable = code < 0 ? RECOVERED : chainWritableTotal();
+  endChain(record, hold(q, deviceAvail(q), deviceAvailWrap(q), listCount, listId, writable), code);
   return 0;
 }
 
@@ -303,7 +308,7 @@ function takeChain(q: usize, record: usize, end: usize): i32 {
 function walk(q: usize): i32 {
   const ring = desc(q);
   const n = size(q);
-  const room = n - deviceInFlightDescriptors(q);
+  const room = roomLeft(q);
   const recover = (features(q) & OPTION_RECOVER) != 0;
   let slot = deviceAvail(q);
   let wrap = deviceAvailWrap(q);
@@ -395,7 +400,8 @@ export function complete(q: usize, token: u32, written: u32): i32 {
   const slot = tokenSlot(token);
   const entry = shadowAt(deviceShadow(q), slot);
   const writable = shadowWritable(entry);
-  if (<u64>written > writable) return blame(q, COMPLETE_LEN_OVERFLOW, written, writable); // never more than may be written
+  const limit = shadowLimit(entry);
+  if (<u64>written > limit) return blame(q, COMPLETE_LEN_OVERFLOW, written, limit); // never more than may be written
   const inOrder = isInOrder(q);
   // Under IN_ORDER the oldest chain in flight is next (§2.8.8).
   const oldest = (deviceTaken(q) - deviceInFlight(q)) & 0xffff;
@@ -447,7 +453,7 @@ function completeAnyOrder(q: usize, count: u32): u32 {
     const entry = shadowAt(shadow, taken);
     const descriptors = shadowCount(entry);
     if (!descriptors || shadowGeneration(entry) != tokenGeneration(token)) break;
-    if (<u64>written > shadowWritable(entry)) break;
+    if (<u64>written > shadowLimit(entry)) break;
     const desc = descAt(ring, slot);
     const flags = usedFlags(wrap) | (written ? VIRTQ_DESC_F_WRITE : 0); // §2.8.4
     if (holdBack) {

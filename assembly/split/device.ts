@@ -93,11 +93,13 @@ import {
 } from "../queue-state";
 import {
   occupy,
+  RECOVERED,
   release,
   shadowAt,
   shadowCount,
   shadowGeneration,
   shadowId,
+  shadowLimit,
   shadowLink,
   shadowWritable,
   tokenGeneration,
@@ -211,7 +213,7 @@ function takeChain(q: usize, head: u32, idx: u32, record: usize, end: usize): i3
     if (code == BUFFER_TOO_SHORT || !(features(q) & OPTION_RECOVER)) return code;
     beginChain(q, record, end); // handed over empty, to be completed with length 0
   }
-  const generation = occupy(entry, idx, 1, head, chainWritableTotal());
+  const generation = occupy(entry, idx, 1, head, code < 0 ? RECOVERED : chainWritableTotal());
   endChain(record, tokenOf(head, generation), code);
   return 0;
 }
@@ -273,7 +275,8 @@ export function complete(q: usize, token: u32, written: u32): i32 {
   if (code < 0) return code;
   const entry = shadowAt(deviceShadow(q), tokenSlot(token));
   const writable = shadowWritable(entry);
-  if (<u64>written > writable) return blame(q, COMPLETE_LEN_OVERFLOW, written, writable); // never more than may be written
+  const limit = shadowLimit(entry);
+  if (<u64>written > limit) return blame(q, COMPLETE_LEN_OVERFLOW, written, limit); // never more than may be written
   const inOrder = isInOrder(q);
   // Under IN_ORDER the oldest chain in flight is next (§2.7.9).
   const oldest = (deviceAvail(q) - deviceInFlight(q)) & 0xffff;
@@ -320,7 +323,7 @@ function completeAnyOrder(q: usize, count: u32): u32 {
     if (slot >= n) break;
     const entry = shadowAt(shadow, slot);
     if (!shadowCount(entry) || shadowGeneration(entry) != tokenGeneration(token)) break;
-    if (<u64>written > shadowWritable(entry)) break;
+    if (<u64>written > shadowLimit(entry)) break;
     setUsedElement(area, (used + i) & (n - 1), shadowId(entry), written);
     release(entry, 0);
   }

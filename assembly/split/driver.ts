@@ -241,16 +241,22 @@ export function publish(q: usize): i32 {
 export function takeUsed(q: usize, max: u32): i32 {
   if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
   if (driverError(q)) return QUEUE_BROKEN;
-  // Barrier C (pairs with publish in device.ts): the index before the elements.
-  const idx = usedIdx(deviceArea(q));
-  const used = driverUsed(q);
-  const newly = (idx - used) & 0xffff;
-  if (newly > driverInFlight(q)) return fail(q, blame(q, USED_INDEX_JUMP, newly, driverInFlight(q)));
-  const limit = min(min(max, batch(q)), newly);
-  return isInOrder(q) ? takeInOrder(q, limit, newly) : takeAnyOrder(q, limit);
+  const limit = min(max, batch(q));
+  return isInOrder(q) ? takeInOrder(q, limit) : takeAnyOrder(q, limit);
 }
 
-function takeAnyOrder(q: usize, limit: u32): i32 {
+/** How many buffers are newly used, or USED_INDEX_JUMP (§2.7.8). */
+@inline
+function newlyUsed(q: usize): i32 {
+  // Barrier C (pairs with publish in device.ts): the index before the elements.
+  const newly = (usedIdx(deviceArea(q)) - driverUsed(q)) & 0xffff;
+  return newly > driverInFlight(q) ? blame(q, USED_INDEX_JUMP, newly, driverInFlight(q)) : newly;
+}
+
+function takeAnyOrder(q: usize, max: u32): i32 {
+  const newly = newlyUsed(q);
+  if (newly < 0) return fail(q, newly);
+  const limit = min(max, newly);
   const area = deviceArea(q);
   const shadow = driverShadow(q);
   const n = size(q);
@@ -289,16 +295,18 @@ function takeAnyOrder(q: usize, limit: u32): i32 {
 }
 
 /** With IN_ORDER one element stands for a batch and names its last buffer; the others were used whole (§2.7.9). */
-function takeInOrder(q: usize, limit: u32, newly: u32): i32 {
+function takeInOrder(q: usize, limit: u32): i32 {
   const shadow = driverShadow(q);
   const mask = size(q) - 1;
-  let used = driverUsed(q);
   let taken: u32 = 0;
   while (taken < limit) {
+    const used = driverUsed(q);
     if (!driverBatchEnd(q)) {
+      const newly = newlyUsed(q);
+      if (!newly) break;
       const element = usedElement(deviceArea(q), used & mask);
       const id = <u32>element;
-      const code = judgeInOrder(q, id, <u32>(element >>> 32), newly - taken);
+      const code = newly < 0 ? newly : judgeInOrder(q, id, <u32>(element >>> 32), newly);
       if (code < 0) {
         if (!taken) return fail(q, code);
         break;
@@ -316,8 +324,7 @@ function takeInOrder(q: usize, limit: u32, newly: u32): i32 {
     setDriverFreeCount(q, driverFreeCount(q) + shadowCount(entry)); // descriptors come round by themselves
     setDriverInFlight(q, driverInFlight(q) - 1);
     release(entry, 0);
-    used = (used + 1) & 0xffff;
-    setDriverUsed(q, used);
+    setDriverUsed(q, (used + 1) & 0xffff);
     taken++;
   }
   return taken;
@@ -371,10 +378,9 @@ export function arm(q: usize, ahead: u32): i32 {
   } else {
     setAvailFlags(area, 0);
     driverTouched(q, area, 2);
-    ahead = 0; // the flag knows no delay
   }
   // Barrier D (pairs with publish in device.ts): armed before the second look, §2.7.14.
-  return ((usedIdx(deviceArea(q)) - used) & 0xffff) > ahead ? 1 : 0;
+  return driverBatchEnd(q) || usedIdx(deviceArea(q)) != used ? 1 : 0;
 }
 
 /** Asks for no used buffer notifications. With EVENT_IDX flags stay 0 (§2.7.7.1): a passed used_event is silent. */
@@ -391,7 +397,7 @@ export function disarm(q: usize): i32 {
 /** 1: the device has used something that was not taken yet. */
 export function hasUsed(q: usize): i32 {
   if (layout(q) != LAYOUT_SPLIT || driverError(q)) return 0;
-  return usedIdx(deviceArea(q)) != driverUsed(q) ? 1 : 0;
+  return driverBatchEnd(q) || usedIdx(deviceArea(q)) != driverUsed(q) ? 1 : 0;
 }
 
 function fail(q: usize, code: i32): i32 {
