@@ -199,6 +199,20 @@ describe.each(UNDER_TEST)("$name", (backend) => {
     deviceRoundTrips(stage);
   });
 
+  test.each([
+    [0xffff_ffff_ffff_fff0n, 0x10],
+    [0xffff_ffff_ffff_ffffn, 1],
+    [0xffff_ffff_0000_0001n, 0xffff_ffff],
+  ])("split: a buffer at %d of %d bytes, up to or over 2^64", (addr, len) => {
+    for (const flags of [0, WRITE]) {
+      split((stage) => {
+        stage.split.desc(0, { addr, len, flags });
+        avail(stage, [0]);
+        refuses(stage, ["DESC_ADDR_OVERFLOW"]);
+      });
+    }
+  });
+
   test("split: a writable buffer in read-only guest RAM, direct and in a table", () => {
     const regions = [
       { gpa: 0, base: 0x100000, size: 0x30000 },
@@ -238,6 +252,26 @@ describe.each(UNDER_TEST)("$name", (backend) => {
 });
 
 describe.each(UNDER_TEST)("$name, good input off the beaten track", (backend) => {
+  test.each([1, 2, 3, 5, 8])(
+    "packed: undo of a list of %d, wherever it lies, as if it had not been taken",
+    (count) => {
+      for (let slot = 0; slot < 8; slot++) {
+        for (const wrap of [0, 1] as const) {
+          const stage = openStage(backend, "P8", { start: { slot, wrap } });
+          for (let n = 0; n < count; n++) put(stage, n, { id: 5, flags: n < count - 1 ? NEXT : 0 });
+          const before = stage.device.state();
+          const [first] = taken(stage, 1);
+          expect(stage.device.undo(first?.token ?? 0)).toBeUndefined();
+          expect(stage.device.state()).toEqual(before);
+          const chains = taken(stage, 1);
+          expect(chains[0]?.readable).toEqual(first?.readable);
+          used(stage, chains);
+          expect(stage.packed.readDesc(slot)).toMatchObject({ id: 5, flags: stage.used(0) });
+        }
+      }
+    },
+  );
+
   test.each(["S8", "P8"])(
     "%s: elements of length 0 may name any address; they count for the chain, not for its bytes",
     (setup) => {
