@@ -1,61 +1,14 @@
 /**
  * The generator of property programs: which operation comes next, with which arguments, from a seeded random source and
- * from what the queue answered so far. Biased to the edges: chains of 0, 1, size and size+1 segments, full and empty rings,
- * buffers that end where a region ends, tokens that are stale, lengths one too long. A program is made of phases (fill,
- * drain, ping-pong…), since an even mixture would never leave the middle.
+ * from what the queue answered so far. Biased to the edges: full and empty rings, indices about to wrap, tokens that are
+ * stale, lengths one too long. A program is made of phases, since an even mixture would never leave the middle.
  */
-import type { BufferRequest, GuestRegion, Segment } from "../model/ring";
+import { BufferGenerator } from "./buffers";
 import type { Rarity } from "./coverage";
 import type { Answer, Operation, OperationName } from "./operations";
+import { MOVES, PHASES, PROBES } from "./phases";
 import type { Random } from "./random";
 import type { Setup } from "./setups";
-
-type Weights = Partial<Record<OperationName, number>>;
-
-const NOTIFICATIONS: Weights = {
-  "driver arm": 1,
-  "driver disarm": 1,
-  "has used": 1,
-  "device arm": 1,
-  "device disarm": 1,
-  "has available": 1,
-};
-
-/** The operations of each phase, as often as they come against the others. Resets are drawn apart. */
-const PHASES: readonly (readonly OperationName[])[] = (
-  [
-    { add: 4, "driver publish": 3, take: 4, complete: 3, "device publish": 3, "take used": 3, undo: 1 },
-    { add: 4, "driver publish": 3, take: 4, complete: 2, "device publish": 2, "take used": 2 },
-    { add: 9, "driver publish": 4, take: 5, undo: 1 }, // fill
-    { take: 3, complete: 6, "device publish": 3, "take used": 4, "driver publish": 1 }, // drain
-    { take: 2, "take used": 2, complete: 1, undo: 1, "driver publish": 1, "device publish": 1 }, // starve
-    { add: 3, "driver publish": 3, take: 3, undo: 3, complete: 2, "device publish": 1 },
-  ] satisfies Weights[]
-).flatMap((weights: Weights) => [repeat(weights, 2, 1), repeat(weights, 1, 1)]);
-
-function repeat(weights: Weights, times: number, notifications: number): OperationName[] {
-  return [
-    ...Object.entries(weights).map(([name, weight]) => ({ name, times: weight * times })),
-    ...Object.entries(NOTIFICATIONS).map(([name, weight]) => ({ name, times: weight * notifications })),
-  ].flatMap(({ name, times }) => Array.from({ length: times }, () => name as OperationName));
-}
-
-/** What looks and moves nothing, or hardly, and what moves; most often what ends the state in which it is wanted. */
-const PROBES = [...Object.keys(NOTIFICATIONS), "driver publish", "device publish"] as OperationName[];
-const MOVES: readonly OperationName[] = [
-  ...(["add", "driver publish", "take used", "take", "undo", "complete"] as const),
-  ...([
-    "driver publish",
-    "take",
-    "undo",
-    "undo",
-    "take",
-    "device publish",
-    "device publish",
-    "device publish",
-  ] as const),
-  ...(["driver reset", "driver reset", "device reset", "device reset"] as const),
-];
 
 interface HeldToken {
   readonly token: number;
@@ -65,6 +18,7 @@ interface HeldToken {
 export class ProgramGenerator {
   readonly #random: Random;
   readonly #setup: Setup;
+  readonly #buffers: BufferGenerator;
   /** Chains in the device's hands, oldest first; and some tokens of the past. */
   #held: HeldToken[] = [];
   #stale: number[] = [];
@@ -80,11 +34,11 @@ export class ProgramGenerator {
   #names: readonly OperationName[] = [];
   /** What comes first in a phase, the next one last. */
   #script: Operation[] = [];
-  #shape: "single" | "mixed" = "mixed";
 
   constructor(random: Random, setup: Setup) {
     this.#random = random;
     this.#setup = setup;
+    this.#buffers = new BufferGenerator(random, setup);
   }
 
   /**
@@ -144,7 +98,7 @@ export class ProgramGenerator {
     const random = this.#random;
     this.#names = random.pick(PHASES);
     this.#phaseLeft = random.between(8, 20 + Math.min(60, this.#setup.size));
-    this.#shape = random.oneIn(2) ? "single" : "mixed";
+    this.#buffers.shape = random.oneIn(2) ? "single" : "mixed";
     const isFirst = this.#isFirst;
     this.#isFirst = false;
     switch (isFirst ? 0 : random.below(4)) {
@@ -153,7 +107,7 @@ export class ProgramGenerator {
         this.#script = [
           {
             name: "add",
-            chains: Array.from({ length: Math.min(this.#setup.size, 12) }, () => this.#chain()),
+            chains: Array.from({ length: Math.min(this.#setup.size, 12) }, () => this.#buffers.next()),
           },
           { name: "driver publish" },
           { name: "take", max: this.#max(64) },
@@ -178,7 +132,7 @@ export class ProgramGenerator {
     switch (name) {
       case "add": {
         const count = random.pick([1, 1, 1, 2, 3, Math.min(size, 8)]);
-        return { name, chains: Array.from({ length: count }, () => this.#chain()) };
+        return { name, chains: Array.from({ length: count }, () => this.#buffers.next()) };
       }
       case "take":
       case "take used":
@@ -227,63 +181,6 @@ export class ProgramGenerator {
         ? total + 1
         : total;
     return { name: "complete", token: this.#token(chosen), written: Math.min(written, 2 ** 32 - 1) };
-  }
-
-  #chain(): BufferRequest {
-    const random = this.#random;
-    const { features } = this.#setup;
-    const count = this.#segmentCount();
-    const readableCount = random.pick([0, count, Math.min(1, count), random.below(count + 1)]);
-    const isWhole = count > 64 && random.oneIn(3);
-    const segments = Array.from({ length: count }, (_, i) => this.#segment(i >= readableCount, isWhole));
-    return {
-      readable: segments.slice(0, readableCount),
-      writable: segments.slice(readableCount),
-      indirect: features.indirect ? random.oneIn(2) : random.oneIn(100),
-    };
-  }
-
-  #segmentCount(): number {
-    const random = this.#random;
-    const { size } = this.#setup;
-    if (random.oneIn(50)) {
-      return random.pick([0, size - 1, size, size + 1, Math.min(size, 1024), Math.min(size, 1025)]);
-    }
-    if (this.#shape === "single") {
-      return 1;
-    }
-    return size > 300 && random.oneIn(2)
-      ? random.between(1, Math.ceil(size / 4))
-      : random.between(1, Math.min(size, random.pick([2, 3, 5])));
-  }
-
-  /** A piece of a region, mostly small, often at its end; now and then not quite in it. `isWhole`: all of it. */
-  #segment(isWritable: boolean, isWhole: boolean): Segment {
-    const random = this.#random;
-    const region = this.#region(isWritable);
-    if (isWhole) {
-      return { address: region.gpa, length: region.size };
-    }
-    const length = random.oneIn(20) ? 0 : random.pick([1, 8, 16, 64, 512, 1 + random.below(region.size)]);
-    const room = region.size - Math.min(length, region.size);
-    const address = region.gpa + random.pick([0, room, random.below(room + 1), random.below(room + 1)]);
-    if (random.oneIn(120)) {
-      return random.pick([
-        { address: region.gpa + room + 1, length },
-        { address: region.gpa + region.size, length: 1 },
-        { address: Math.max(0, region.gpa - 1), length: 2 },
-        { address, length: 0xffff_ffff },
-        { address: 2 ** 52, length: 16 },
-      ]);
-    }
-    return { address, length };
-  }
-
-  #region(isWritable: boolean): GuestRegion {
-    const { regions } = this.#setup;
-    const region = this.#random.pick(regions);
-    const [first = region] = regions;
-    return isWritable && region.readOnly && !this.#random.oneIn(40) ? first : region;
   }
 
   /** Learns from what the queue answered. */
