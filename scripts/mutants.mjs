@@ -12,7 +12,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const RINGS = ["split", "packed", "notification-data", "virtqueue.test", "order", "adversarial-ring"];
 const STAGES = [
   ["test/golden", ...RINGS.map((name) => `test/conformance/${name}`)],
-  ["test/reliability", "test/virtqueue", "test/core", "test/property"],
+  ["test/reliability", "test/virtqueue", "test/core", "test/model", "test/property"],
 ];
 /** One process without isolation: a fifth of the time. The binary's size and form are no behaviour. */
 const VITEST = ["--bail", "1", "--no-isolate", "--maxWorkers", "1", "--exclude", "**/binary.test.ts"];
