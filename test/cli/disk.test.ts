@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { compareDisks } from "../../src/cli/disk-digest";
-import { ScratchFiles } from "../../src/cli/disk-files";
+import { checkOutput, ScratchFiles } from "../../src/cli/disk-files";
 import type { SimDocument } from "../../src/sim/metrics";
 import { pattern } from "../models/rig";
 import { virtq } from "./run";
@@ -166,6 +166,12 @@ describe("virtq sim --disk", () => {
 });
 
 describe("files", () => {
+  it("an output is refused before anything runs", () => {
+    expect(() => checkOutput(file("out"))).toThrow("exists already: nothing is written over");
+    expect(() => checkOutput(join(folder, "none", "out"))).toThrow("no such file or directory");
+    expect(checkOutput(join(folder, "free"))).toBeUndefined();
+  });
+
   it("a file that came meanwhile stays as it is", () => {
     const scratch = new ScratchFiles();
     const path = join(folder, "out");

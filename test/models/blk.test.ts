@@ -154,6 +154,16 @@ describe("what can't be done", () => {
     });
   });
 
+  it.each([1, 2, 3, 4096, 4097, 10_000])(
+    "an error behind an answer of %i bytes: zeros, then the status",
+    async (length) => {
+      const rig = await open(disk());
+      const { length: used, answer } = rig.ask([header(99)], [length, 1]);
+      expect(used).toBe(length + 1);
+      expect(answer).toEqual([...new Array<number>(length).fill(0), UNSUPP]);
+    },
+  );
+
   it("a backend that throws: VIRTIO_BLK_S_IOERR, and the host hears why", async () => {
     const backend = disk();
     const errors: unknown[] = [];

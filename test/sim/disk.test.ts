@@ -63,7 +63,7 @@ describe.each(RINGS.map((accept) => ({ accept })))("copyDisk: $accept", ({ accep
 });
 
 describe("copyDisk", () => {
-  it.each([0, 1, 511, 512, 12_345, 51_199])("flips byte %i and no other", async (flipByte) => {
+  it.each([0, 1, 511, 512, 4096, 12_288, 12_345, 51_199])("flips byte %i and no other", async (flipByte) => {
     const { source, target } = disks(100);
     await copyDisk({ source, target, flipByte, blockSize: 4096 });
     const expected = source.bytes.slice();
