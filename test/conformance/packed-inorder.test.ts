@@ -11,7 +11,7 @@ const WRITE = 2;
 const three = { readable: [seg(0x8000, 1), seg(0x8100, 2)], writable: [seg(0x8200, 3)] };
 const two = { readable: [seg(0x8300, 4)], writable: [seg(0x8400, 5)] };
 
-eachPacked(({ open, slot, used, available, outOfTurn }) => {
+eachPacked(({ open, slot, used, available, offWrap, outOfTurn }) => {
   describe("device", () => {
     test("PACKED-INORDER-001 §2.8.8 device: one used descriptor with the last id stands for a batch written in full", () => {
       const world = open({ inOrder: true });
@@ -67,6 +67,21 @@ eachPacked(({ open, slot, used, available, outOfTurn }) => {
       world.device.publish();
       expect(world.packed.readDesc(slot(0))).toMatchObject({ id: 1, len: 5, flags: used(0) | WRITE });
       expect(world.packed.readDesc(slot(5))).toMatchObject({ id: 2, len: 0, flags: used(5) });
+    });
+
+    test("PACKED-INORDER-002 §2.8.8 device: an open batch counts in the device's own position, not in the ring", () => {
+      const world = open({ inOrder: true });
+      offer(world, three, two, three);
+      for (const [chain, descriptors] of take(world, 3).map(
+        (chain, i) => [chain, [3, 5, 8][i] ?? 0] as const,
+      )) {
+        complete(world, chain);
+        expect(world.device.state().used).toBe(offWrap(descriptors));
+        expect(world.packed.readDesc(slot(0)).addr).toBe(0x8000);
+      }
+      world.device.publish();
+      expect(world.device.state().used).toBe(offWrap(8));
+      expect(world.packed.readDesc(slot(0)).id).toBe(2);
     });
 
     test("PACKED-INORDER-003 §2.8.8 device: the used descriptor overwrites the first slot of the batch, batch after batch", () => {

@@ -69,6 +69,19 @@ eachSplit(({ open, idx, slot, outOfTurn }) => {
       },
     );
 
+    test("SPLIT-INORDER-002 §2.7.9 device: an open batch counts in the device's own position, not in the ring", () => {
+      const world = open({ inOrder: true });
+      offer(world, writable(0), writable(1), writable(2));
+      for (const [n, chain] of take(world, 3).entries()) {
+        complete(world, chain);
+        expect(world.device.state().used).toBe(idx(n + 1));
+        expect(world.split.usedRing(slot(0))).toEqual([0, 0]);
+      }
+      world.device.publish();
+      expect(world.device.state().used).toBe(idx(3));
+      expect(world.split.usedRing(slot(0))).toEqual([2, 16]);
+    });
+
     test("SPLIT-INORDER-004 §2.7.9 device: the element lies in the slot of the batch's first entry, batch after batch", () => {
       const world = open({ inOrder: true });
       let n = 0;
