@@ -1,7 +1,7 @@
 /**
  * The property programs on the reference rings alone: every program runs to its end, an honest queue does what the ledger
  * says, programs are their seed, and a fault in one twin, or the same fault in both, is found. The rings of the WebAssembly
- * core meet these programs in core.test.ts, and in test/slow.
+ * core meet these programs in core.test.ts, and at length in test/slow.
  */
 import { describe, expect, it } from "vitest";
 import { makeModelRings } from "../model/model";
