@@ -1,11 +1,12 @@
 /** `virtq sim`: runs the negotiations, prints what came of them. */
-import colors from "picocolors";
+
 import { faultText, runTitle } from "../report/rows";
 import { transcriptPath } from "../report/transcript-path";
 import { wrap } from "../report/wrap";
 import { SIM_SCHEMA, type SimDocument, type SimReport } from "../sim/metrics";
 import { simulate } from "../sim/simulate";
 import { transcriptText } from "../trace/transcript";
+import { colours } from "./colours";
 import { runDisk } from "./disk-run";
 import { Progress } from "./progress";
 import { negotiations } from "./runs";
@@ -65,12 +66,12 @@ function explain(reports: readonly SimReport[], given: SimArguments): string {
   for (const report of reports) {
     for (const [text, devices] of negotiationTexts(report, given.transcript, width)) {
       const whose = devices === "" ? "" : `, ${devices} disk`;
-      parts.push(`${colors.bold(`${runTitle(report)}${whose}: the negotiation`)}\n${text}`);
+      parts.push(`${colours.bold(`${runTitle(report)}${whose}: the negotiation`)}\n${text}`);
     }
   }
   for (const report of reports) {
     const text = faultText(report);
-    if (text !== undefined) parts.push(colors.red(`${runTitle(report)}: ${text}`));
+    if (text !== undefined) parts.push(colours.red(`${runTitle(report)}: ${text}`));
   }
   return parts.join("\n\n");
 }

@@ -1,9 +1,9 @@
 /** The comparison as a box for a terminal; what it says is src/report/rows.ts. */
 import Table from "cli-table3";
-import colors from "picocolors";
 import { runTitle, summaryRows } from "../report/rows";
 import { wrap } from "../report/wrap";
 import type { SimReport } from "../sim/metrics";
+import { colours } from "./colours";
 
 /**
  * Draws runs side by side, and why each has the layout that it has.
@@ -12,7 +12,7 @@ import type { SimReport } from "../sim/metrics";
  */
 export function drawTable(reports: readonly SimReport[], width: number): string {
   const table = new Table({
-    head: ["", ...reports.map((report) => colors.bold(runTitle(report)))],
+    head: ["", ...reports.map((report) => colours.bold(runTitle(report)))],
     colAligns: ["left", ...reports.map(() => "right" as const)],
     style: { head: [], border: [] },
     chars: { mid: "", "left-mid": "", "mid-mid": "", "right-mid": "" },
