@@ -166,5 +166,6 @@ async function queues(run: Initialisation): Promise<void> {
 }
 
 function count(set: FeatureSet): string {
-  return `${set.bits().length} features`;
+  const { length } = set.bits();
+  return length === 1 ? "1 feature" : `${length} features`;
 }

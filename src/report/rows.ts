@@ -57,7 +57,9 @@ export function faultText({ outcome, reason, integrity }: SimReport): string | u
       ? `offset ${first?.offset}`
       : `chain ${first.chain}, byte ${first.offset} ${first.direction === "toDevice" ? "to" : "from"} the device`;
   const values = `${byte(first?.expected)} was sent, ${byte(first?.actual)} arrived`;
-  return `${count(integrity.mismatches)} bytes differ, first at ${place}: ${values}`;
+  const differ =
+    integrity.mismatches === 1 ? "1 byte differs" : `${count(integrity.mismatches)} bytes differ`;
+  return `${differ}, first at ${place}: ${values}`;
 }
 
 function byte(value: number | null | undefined): string {

@@ -86,7 +86,7 @@ describe("virtq sim --disk", () => {
       }
       expect(readdirSync(folder)).toEqual(["disk"]);
       const { stdout } = await virtq(["sim", ...argv]);
-      expect(stdout).toContain(`packed: 1 bytes differ, first at offset ${offset}:`);
+      expect(stdout).toContain(`packed: 1 byte differs, first at offset ${offset}:`);
     },
   );
 
