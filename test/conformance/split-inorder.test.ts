@@ -71,15 +71,15 @@ eachSplit(({ open, idx, slot, outOfTurn }) => {
 
     test("SPLIT-INORDER-002 §2.7.9 device: an open batch counts in the device's own position, not in the ring", () => {
       const world = open({ inOrder: true });
-      offer(world, writable(0), writable(1), writable(2));
-      for (const [n, chain] of take(world, 3).entries()) {
+      offer(world, ...Array.from({ length: 8 }, (_, i) => writable(i)));
+      for (const [n, chain] of take(world, 8).entries()) {
         complete(world, chain);
         expect(world.device.state().used).toBe(idx(n + 1));
         expect(world.split.usedRing(slot(0))).toEqual([0, 0]);
       }
       world.device.publish();
-      expect(world.device.state().used).toBe(idx(3));
-      expect(world.split.usedRing(slot(0))).toEqual([2, 16]);
+      expect(world.device.state().used).toBe(idx(8));
+      expect(world.split.usedRing(slot(0))).toEqual([7, 16]);
     });
 
     test("SPLIT-INORDER-004 §2.7.9 device: the element lies in the slot of the batch's first entry, batch after batch", () => {
