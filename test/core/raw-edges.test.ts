@@ -1,0 +1,82 @@
+/**
+ * What the classes above the core never let through: chains longer than the queue; tokens whose generation has come
+ * round; and a device in WASM whose readable and writable segments don't match.
+ */
+import { describe, expect, test } from "vitest";
+import * as abi from "../../assembly/abi";
+import { CHAIN_TOO_LONG } from "../../src/spec/result";
+import { type Range, RawQueue } from "./raw-queue";
+
+const { BATCH, SIZE } = RawQueue;
+
+describe.each(["split", "packed"] as const)("%s", (layout) => {
+  test.each([false, true])("a chain longer than the queue is refused, indirect %s", (indirect) => {
+    const queue = new RawQueue(layout, abi.FEATURE_INDIRECT);
+    const ranges = (count: number) => Array.from({ length: count }, (_, i): Range => [0x8000 + 16 * i, 16]);
+    for (const readable of [0, 1, SIZE, SIZE + 1]) {
+      expect(queue.add(ranges(readable), ranges(SIZE + 1 - readable), indirect)).toBe(CHAIN_TOO_LONG);
+    }
+    expect(queue.add(ranges(1), ranges(SIZE - 1), indirect)).toBe(1);
+  });
+
+  test("a generation goes from 32767 to 1, so that no token is 0 or negative", () => {
+    const queue = new RawQueue(layout);
+    const { q, driver, device, core } = queue;
+    for (let turn = 0; turn < 2 * abi.GENERATION_MAX + 2; turn++) {
+      queue.add([[0x8000, 16]], []);
+      driver.publish(q);
+      device.take(q, 1);
+      const words = core.words();
+      const expected = ((turn % abi.GENERATION_MAX) + 1) << 16;
+      // Slot 0 each time: the free list is last in, first out.
+      if (words[queue.tokens] !== expected || words[queue.chains] !== expected) {
+        expect([turn, words[queue.tokens], words[queue.chains]]).toEqual([turn, expected, expected]);
+      }
+      device.complete(q, expected, 0);
+      device.publish(q);
+      if (driver.takeUsed(q, BATCH) !== 1) expect.fail(`turn ${turn}: nothing came back`);
+    }
+  });
+
+  test.each<[readable: number[], writable: number[]]>([
+    [[16], [4, 12]],
+    [[4, 12], [16]],
+    [
+      [5, 6, 7],
+      [7, 6, 5],
+    ],
+    [[20], [4, 4]],
+    [
+      [3, 3],
+      [4, 20],
+    ],
+  ])("echo of %j into %j writes these segments and no byte beside them", (readable, writable) => {
+    const queue = new RawQueue(layout);
+    const guest = () => queue.core.view(0, 65536);
+    const place = (lengths: number[], base: number) =>
+      lengths.map((length, i): Range => [base + 64 * i, length]);
+    const [from, to] = [place(readable, 0x8000), place(writable, 0x9000)];
+    guest().fill(0xee, 0x9000, 0x9200);
+    const sent = from.flatMap(([address, length], i) => {
+      const bytes = Array.from({ length }, (_, at) => 32 * i + at + 1);
+      guest().set(bytes, address);
+      return bytes;
+    });
+    const room = writable.reduce((sum, length) => sum + length, 0);
+    const expected = new Uint8Array(0x200).fill(0xee);
+    let at = 0;
+    for (const [address, length] of to) {
+      expected.set(sent.slice(at, at + length), address - 0x9000);
+      at += length;
+    }
+
+    queue.add(from, to);
+    queue.driver.publish(queue.q);
+    expect(queue.device.run(queue.q, abi.BACKEND_ECHO, 1)).toBe(1);
+    queue.device.publish(queue.q);
+    expect(queue.driver.takeUsed(queue.q, 1)).toBe(1);
+    const used = queue.core.words()[queue.tokens - 2 * BATCH + 1];
+    expect(used).toBe(Math.min(sent.length, room));
+    expect(guest().slice(0x9000, 0x9200)).toEqual(expected);
+  });
+});
