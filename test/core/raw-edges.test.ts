@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from "vitest";
 import * as abi from "../../assembly/abi";
-import { CHAIN_TOO_LONG } from "../../src/spec/result";
+import { BUFFER_TOO_SHORT, CHAIN_TOO_LONG } from "../../src/spec/result";
 import { type Range, RawQueue } from "./raw-queue";
 
 const { BATCH, SIZE } = RawQueue;
@@ -36,6 +36,24 @@ describe.each(["split", "packed"] as const)("%s", (layout) => {
       device.publish(q);
       if (driver.takeUsed(q, BATCH) !== 1) expect.fail(`turn ${turn}: nothing came back`);
     }
+  });
+
+  test.each([
+    ["driver", (queue: RawQueue) => queue.driver.arm(queue.q, 0)],
+    ["driver", (queue: RawQueue) => queue.driver.disarm(queue.q)],
+    ["device", (queue: RawQueue) => queue.device.arm(queue.q)],
+    ["device", (queue: RawQueue) => queue.device.disarm(queue.q)],
+  ] as const)("a full log stops the %s before anything is written behind it (%#)", (half, step) => {
+    const queue = new RawQueue(layout, abi.OPTION_LOG);
+    const { core, logs } = queue;
+    const end = logs[half] + logs.entries * abi.LOG_ENTRY_BYTES;
+    core.bytes().fill(0xcc, end, end + 1024);
+    let steps = 0;
+    let code = 0;
+    for (; code >= 0 && steps <= 2 * logs.entries; steps++) code = step(queue);
+    expect(code).toBe(BUFFER_TOO_SHORT);
+    expect(steps).toBeGreaterThan(8);
+    expect(core.bytes().slice(end, end + 1024)).toEqual(new Uint8Array(1024).fill(0xcc));
   });
 
   test.each<[readable: number[], writable: number[]]>([

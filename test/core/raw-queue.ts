@@ -24,6 +24,8 @@ export class RawQueue {
   readonly submissions: number;
   readonly completions: number;
   readonly chains: number;
+  /** Linear addresses of the logs, and their entries. */
+  readonly logs: { readonly driver: number; readonly device: number; readonly entries: number };
 
   /** @param features FEATURE_… and OPTION_… of assembly/abi.ts */
   constructor(layout: "split" | "packed", features = 0) {
@@ -37,6 +39,7 @@ export class RawQueue {
     this.submissions = (q + parts.driverRecords + 16 * parts.batch) >>> 2;
     this.completions = (q + parts.deviceRecords) >>> 2;
     this.chains = this.completions + 2 * parts.batch;
+    this.logs = { driver: q + parts.driverLog, device: q + parts.deviceLog, entries: parts.logEntries };
     const kind = layout === "packed" ? abi.LAYOUT_PACKED : abi.LAYOUT_SPLIT;
     const [descriptor, driver, device] = AREAS[layout];
     const { queueSetUp, queueSetTables } = this.core.exports;
