@@ -5,6 +5,7 @@
 import * as abi from "../../assembly/abi";
 import type { Core } from "../core/core";
 import { VirtioError } from "../errors";
+import { field, invalid, judgeDevice, judgeDriver, ROW } from "./queue-image-judge";
 import type { QueueOptions, RingHalf } from "./ring-half";
 
 /** The saved state of one half; JSON-safe. */
@@ -28,7 +29,6 @@ export interface QueueImage {
   readonly checksum: number;
 }
 
-const ROW = 5;
 const LINE_WORDS = 16;
 const U16 = 0xffff;
 
@@ -95,14 +95,6 @@ function tokensInOrder(
   return rows.sort((a, b) => age(b.link) - age(a.link)).map((row) => row.token);
 }
 
-function field(line: readonly number[], offset: number, first: number): number {
-  return line[(offset - first) >>> 2] ?? 0;
-}
-
-function invalid(message: string): never {
-  throw new VirtioError("SNAPSHOT_INVALID", message);
-}
-
 /** Makes a queue by `make` and puts an image into it; on any doubt the queue is disposed of and nothing has changed. */
 export function restoreHalf<T extends RingHalf>(
   image: QueueImage,
@@ -123,7 +115,8 @@ export function restoreHalf<T extends RingHalf>(
     if ((image.role === "driver") !== (half.role === abi.ROLE_DRIVER))
       invalid(`image of a ${image.role} half`);
     if (half.role === abi.ROLE_DRIVER) judgeDriver(image, half.ring.inOrder);
-    else judgeDevice(image);
+    else judgeDevice(image, half.ring.inOrder);
+    judgeTokens(image, half.role);
   } catch (cause) {
     half.dispose();
     throw cause;
@@ -171,123 +164,16 @@ function judgeShape(image: QueueImage, options: QueueOptions): void {
   if (field(image.line, 0, 0) !== 0) invalid("an image of a broken queue");
 }
 
-/** In flight rows, their descriptors, and whether every row is within its range. */
-function census(image: QueueImage): { chains: number; descriptors: number } {
-  let chains = 0;
-  let descriptors = 0;
-  for (let slot = 0; slot < image.size; slot++) {
-    const [link = 0, generation = 0, count = 0, id = 0, writable = 0] = image.shadow.slice(
-      slot * ROW,
-      slot * ROW + ROW,
-    );
-    if (link > U16 || id > U16 || generation < 1 || generation > abi.GENERATION_MAX || count > image.size) {
-      invalid(`shadow of slot ${slot}: generation ${generation}, count ${count} of ${image.size}`);
+/** The lists that repeat what the shadow says: they must say the same. */
+function judgeTokens(image: QueueImage, role: number): void {
+  const tokens = tokensInOrder(role, image.layout, image.line, image.shadow);
+  if (tokens.join() !== image.inFlight.join()) {
+    invalid(`tokens ${image.inFlight.join()} in flight, the shadow has ${tokens.join()}`);
+  }
+  for (const [token, written] of image.held) {
+    const row = image.shadow.slice((token & U16) * ROW, (token & U16) * ROW + ROW);
+    if (!tokens.includes(token) || !Number.isInteger(written) || written < 0 || written > (row[4] ?? 0)) {
+      invalid(`a held completion of token ${token} with ${written} of ${row[4] ?? 0} bytes`);
     }
-    // One more than 2^32 marks a chain that is given back for its error (assembly/shadow.ts).
-    if (writable > 0x100000001)
-      invalid(`shadow of slot ${slot}: ${writable} writable bytes, at most ${0x100000000}`);
-    if (!count) continue;
-    chains++;
-    descriptors += count;
-  }
-  return { chains, descriptors };
-}
-
-function judgePosition(image: QueueImage, first: number, slotAt: number, wrapAt: number): void {
-  const slot = field(image.line, slotAt, first);
-  const bound = image.layout === "split" ? U16 + 1 : image.size;
-  if (slot >= bound) invalid(`position ${slot} is not below ${bound}`);
-  if (field(image.line, wrapAt, first) > 1) invalid(`wrap counter ${field(image.line, wrapAt, first)}`);
-}
-
-/** From the used to the available position of a packed ring, in descriptors. */
-function ringDistance(
-  image: QueueImage,
-  first: number,
-  offsets: readonly [number, number, number, number],
-): number {
-  const [avail, availWrap, used, usedWrap] = offsets.map((offset) => field(image.line, offset, first));
-  return (avail ?? 0) - (used ?? 0) + (availWrap === usedWrap ? 0 : image.size);
-}
-
-function judgeDriver(image: QueueImage, inOrder: boolean): void {
-  const first = abi.DRIVER_ERROR;
-  const get = (offset: number): number => field(image.line, offset, first);
-  judgePosition(image, first, abi.DRIVER_AVAIL, abi.DRIVER_AVAIL_WRAP);
-  judgePosition(image, first, abi.DRIVER_USED, abi.DRIVER_USED_WRAP);
-  const { chains, descriptors } = census(image);
-  if (chains !== get(abi.DRIVER_IN_FLIGHT))
-    invalid(`${chains} chains in flight, the line counts ${get(abi.DRIVER_IN_FLIGHT)}`);
-  if (descriptors + get(abi.DRIVER_FREE_COUNT) !== image.size) {
-    invalid(
-      `${descriptors} descriptors in flight and ${get(abi.DRIVER_FREE_COUNT)} free, the size is ${image.size}`,
-    );
-  }
-  for (const offset of [abi.DRIVER_FREE_HEAD, abi.DRIVER_OLDEST, abi.DRIVER_PENDING_SLOT]) {
-    if (get(offset) >= image.size) invalid(`slot ${get(offset)} of ${image.size}`);
-  }
-  if (get(abi.DRIVER_BATCH_END) > image.size || get(abi.DRIVER_PENDING) > descriptors)
-    invalid("a pending count out of range");
-  if (image.layout === "packed") {
-    const offsets = [abi.DRIVER_AVAIL, abi.DRIVER_AVAIL_WRAP, abi.DRIVER_USED, abi.DRIVER_USED_WRAP] as const;
-    const distance = ringDistance(image, first, offsets);
-    if (distance !== descriptors)
-      invalid(`positions are ${distance} apart with ${descriptors} descriptors in flight`);
-  }
-  if (!inOrder)
-    judgeFreeList(
-      image,
-      get(abi.DRIVER_FREE_HEAD),
-      image.size - (image.layout === "split" ? descriptors : chains),
-    );
-}
-
-/** The free list names each free slot once; in split a chain's members follow its head. */
-function judgeFreeList(image: QueueImage, head: number, free: number): void {
-  const seen = new Set<number>();
-  const visit = (slot: number): number => {
-    const [link = 0, , count = 0] = image.shadow.slice(slot * ROW, slot * ROW + 3);
-    if (slot >= image.size || seen.has(slot))
-      invalid(`slot ${slot} of ${image.size} is free twice, or not there`);
-    if (count) invalid(`slot ${slot} is in flight and free`);
-    seen.add(slot);
-    return link;
-  };
-  let slot = head;
-  for (let i = 0; i < free; i++) slot = visit(slot);
-  if (image.layout === "packed") return;
-  for (let member = 0; member < image.size; member++) {
-    const [link = 0, , count = 0] = image.shadow.slice(member * ROW, member * ROW + 3);
-    let next = link;
-    for (let i = 1; i < count; i++) next = visit(next);
-  }
-}
-
-function judgeDevice(image: QueueImage): void {
-  const first = abi.DEVICE_ERROR;
-  const get = (offset: number): number => field(image.line, offset, first);
-  judgePosition(image, first, abi.DEVICE_AVAIL, abi.DEVICE_AVAIL_WRAP);
-  judgePosition(image, first, abi.DEVICE_USED, abi.DEVICE_USED_WRAP);
-  const { chains, descriptors } = census(image);
-  if (chains !== get(abi.DEVICE_IN_FLIGHT))
-    invalid(`${chains} chains in flight, the line counts ${get(abi.DEVICE_IN_FLIGHT)}`);
-  if (get(abi.DEVICE_PENDING) > image.size || get(abi.DEVICE_BATCH_COUNT) > image.size)
-    invalid("a pending count out of range");
-  for (const offset of [abi.DEVICE_FREE_HEAD, abi.DEVICE_PENDING_SLOT]) {
-    if (get(offset) >= image.size) invalid(`slot ${get(offset)} of ${image.size}`);
-  }
-  const open = get(abi.DEVICE_BATCH_COUNT);
-  if (image.layout === "split") {
-    const ahead = (get(abi.DEVICE_AVAIL) - get(abi.DEVICE_USED)) & U16;
-    if (ahead !== chains + open) invalid(`indices are ${ahead} apart with ${chains} chains in flight`);
-    return;
-  }
-  if (descriptors !== get(abi.DEVICE_IN_FLIGHT_DESCRIPTORS)) {
-    invalid(`${descriptors} descriptors in flight, the line counts ${get(abi.DEVICE_IN_FLIGHT_DESCRIPTORS)}`);
-  }
-  const offsets = [abi.DEVICE_AVAIL, abi.DEVICE_AVAIL_WRAP, abi.DEVICE_USED, abi.DEVICE_USED_WRAP] as const;
-  const distance = ringDistance(image, first, offsets);
-  if (distance !== descriptors + open || distance > image.size) {
-    invalid(`positions are ${distance} apart with ${descriptors} descriptors in flight, size ${image.size}`);
   }
 }
