@@ -4,7 +4,27 @@
  */
 import * as abi from "../../assembly/abi";
 import { VirtioError } from "../errors";
-import type { QueueImage } from "./queue-image";
+
+/** The saved state of one half; JSON-safe. */
+export interface QueueImage {
+  readonly schema: "virtq.queue/1";
+  readonly role: "driver" | "device";
+  readonly layout: "split" | "packed";
+  readonly index: number;
+  readonly size: number;
+  /** FEATURE_… and OPTION_… bits of assembly/abi.ts. */
+  readonly features: number;
+  /** The half's line: 16 words. */
+  readonly line: readonly number[];
+  /** size × { link, generation, count, id, writable }. */
+  readonly shadow: readonly number[];
+  /** Tokens in flight; of a device under IN_ORDER in the order of taking. */
+  readonly inFlight: readonly number[];
+  /** Completions that a device under IN_ORDER holds back: token and bytes written. */
+  readonly held: readonly (readonly [number, number])[];
+  /** FNV-1a over all the rest. */
+  readonly checksum: number;
+}
 
 /** Values of one slot's shadow: link, generation, count, id, writable. */
 export const ROW = 5;
