@@ -16,10 +16,48 @@ export interface SetNames {
   readonly negotiated: readonly string[];
 }
 
+/** The registers of a device, whatever the transport calls them. */
+export type RegisterName =
+  | "status"
+  /** `index` is the word, 0…3. */
+  | "device-features"
+  /** `index` is the word, 0…3. */
+  | "driver-features"
+  /** `index` is the offset, `bytes` the width. */
+  | "config"
+  | "config-generation"
+  /** The largest size of queue `index`; 0: no such queue. */
+  | "queue-size"
+  /** Queue `index`; written: its size, or 0 to stop it; read: 1 if it is enabled. */
+  | "queue-enable"
+  /** Queue `index`. */
+  | "queue-reset"
+  /** An available buffer notification (§2.9). */
+  | "notify";
+
+/** One access of the driver to a register, as the device saw it, or a tap on the port (src/conformance judges by these). */
+export interface RegisterAccess {
+  readonly register: RegisterName;
+  readonly how: "read" | "write";
+  /** What was read or written, a u32. */
+  readonly value: number;
+  /** Feature word, queue or configuration offset. */
+  readonly index?: number;
+  /** Width of a configuration access: 1, 2 or 4. */
+  readonly bytes?: number;
+}
+
+/** A corner that the specification leaves open, and what this device does there. */
+export interface PolicyUse {
+  /** "retryAfterRefusal", "featuresAfterOk", "clearedStatusBit", "refusedWrite", … */
+  readonly name: string;
+  readonly choice: string;
+}
+
 /** One step on the control plane. */
 export interface ControlEvent {
   readonly side: "driver" | "device";
-  /** What kind of step: "status", "features", "config", "queue", "reset", "validate", "notify", "violation", … */
+  /** What kind of step: "status", "features", "config", "queue", "reset", "validate", "notify", "interrupt", "violation", … */
   readonly step: string;
   /** The register, the configuration field or the queue. */
   readonly field?: string;
@@ -33,6 +71,10 @@ export interface ControlEvent {
   readonly code?: ErrorCode;
   /** Only where one of the sets changed. */
   readonly sets?: SetNames;
+  /** The access of the driver that this is about; the driver's own events carry none. */
+  readonly access?: RegisterAccess;
+  /** The open corner that decided. */
+  readonly policy?: PolicyUse;
 }
 
 /** Takes events as they happen. */
