@@ -8,6 +8,7 @@ type ResultName = keyof typeof result;
 
 /** Codes that no ring function returns, in alphabetical order. */
 type ControlPlaneCode =
+  | "BYTE_ORDER"
   | "CHAIN_TOO_SHORT"
   | "CONFIG_RANGE"
   | "CONFIG_READONLY"

@@ -64,25 +64,25 @@ describe("Transcript", () => {
       makeRig({ offer: ["VERSION_1", "RING_PACKED"], supports: ["VERSION_1", "RING_PACKED"] }),
     );
     const text = rig.transcript.toText({ short: true, times: false });
-    expect(text).toBe(
+    expect(text.replace(/^\d+ +/gm, "")).toBe(
       [
-        "0   driver  reset     status       0x00 -> 0x00                  §2.4    asks for a reset",
-        "2   driver  reset     status       0x00                          §2.4.2  read back: the reset is over",
-        "3   driver  status    status       0x00 -> 0x01                  §3.1.1  ACKNOWLEDGE",
-        "5   driver  status    status       0x01 -> 0x03                  §3.1.1  DRIVER",
-        "7   driver  features  offered      2 features                    §2.2.1  read",
+        "driver  reset     status       0x00 -> 0x00                  §2.4    asks for a reset",
+        "driver  reset     status       0x00                          §2.4.2  read back: the reset is over",
+        "driver  status    status       0x00 -> 0x01                  §3.1.1  ACKNOWLEDGE",
+        "driver  status    status       0x01 -> 0x03                  §3.1.1  DRIVER",
+        "driver  features  offered      2 features                    §2.2.1  read",
         "      offered: VERSION_1 | RING_PACKED",
-        "8   driver  features  choice       2 features                    §2.2.1  all that is offered",
-        "9   driver  features  accepted     2 features                    §3.1.1  accepts",
+        "driver  features  choice       2 features                    §2.2.1  all that is offered",
+        "driver  features  accepted     2 features                    §3.1.1  accepts",
         "      accepted: VERSION_1 | RING_PACKED",
-        "12  driver  validate                                             §3.1.1  nothing dropped",
-        "13  driver  status    status       0x03 -> 0x0b                  §3.1.1  FEATURES_OK",
-        "14  device  status    FEATURES_OK  0x03 -> 0x0b                  §3.1.1  confirmed",
+        "driver  validate                                             §3.1.1  nothing dropped",
+        "driver  status    status       0x03 -> 0x0b                  §3.1.1  FEATURES_OK",
+        "device  status    FEATURES_OK  0x03 -> 0x0b                  §3.1.1  confirmed",
         "      negotiated: VERSION_1 | RING_PACKED",
-        "16  driver  status    status       0x0b                          §3.1.1  FEATURES_OK confirmed",
-        "17  driver  layout    ring         packed                        §2.6    VIRTIO_F_RING_PACKED (bit 34) was negotiated",
-        "19  driver  queue     queue 0      at most 16 -> 16 descriptors  §3.1.1  packed ring",
-        "20  driver  status    status       0x0b -> 0x0f                  §3.1.1  DRIVER_OK",
+        "driver  status    status       0x0b                          §3.1.1  FEATURES_OK confirmed",
+        "driver  layout    ring         packed                        §2.6    VIRTIO_F_RING_PACKED (bit 34) was negotiated",
+        "driver  queue     queue 0      at most 16 -> 16 descriptors  §3.1.1  packed ring",
+        "driver  status    status       0x0b -> 0x0f                  §3.1.1  DRIVER_OK",
       ].join("\n"),
     );
     const json = JSON.parse(JSON.stringify(rig.transcript));
