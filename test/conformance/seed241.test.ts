@@ -163,8 +163,10 @@ describe("accepting again", () => {
         "queues",
         "driver-ok",
       ] as const,
-      wordOrder: [0, 1],
-    };
+      wordOrder: { default: [0, 1] },
+      featureWords: 2,
+      withoutVersion1: "modern",
+    } as const;
     const rig = await started(makeRig({ ...net, driver: { profile, validate: () => drops.shift() } }));
     expect(rig.port.calls("writeDriverFeatures")).toHaveLength(6);
     expect(rig.device.negotiated?.names("net")).toEqual(["MAC", "VERSION_1"]);

@@ -122,7 +122,7 @@ describe("feature words", () => {
 
   it("are written in the transport's order where it has one", async () => {
     const rig = makeRig();
-    const driver = driverOn(rig, { ...rig.port, wordOrder: [1, 0] });
+    const driver = driverOn(rig, { ...rig.port, transport: "mmio" });
     await driver.initialize();
     expect(rig.port.calls("writeDriverFeatures").map(([, word]) => word)).toEqual([1, 0]);
   });
@@ -278,8 +278,8 @@ describe("queues", () => {
 
 describe("trouble", () => {
   it("a reset that never ends is reported", async () => {
-    const rig = makeRig({ driver: { resetReads: 3 } });
-    const driver = driverOn(rig, { ...rig.port, readStatus: () => 1 }, { resetReads: 3 });
+    const rig = makeRig({ driver: { statusReads: 3 } });
+    const driver = driverOn(rig, { ...rig.port, readStatus: () => 1 }, { statusReads: 3 });
     const { code, reason } = refusal(await driver.initialize());
     expect([code, reason]).toEqual([
       "DEVICE_NEEDS_RESET",
@@ -361,7 +361,9 @@ describe("a driver profile", () => {
         "queues",
         "driver-ok",
       ],
-      wordOrder: [1, 0],
+      wordOrder: { default: [1, 0] },
+      featureWords: 2,
+      withoutVersion1: "modern",
     } as const;
     const drops = [["IN_ORDER"], ["RING_PACKED"]];
     const rig = makeRig({ supports: RING, driver: { profile: seed, validate: () => drops.shift() } });
