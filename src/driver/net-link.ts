@@ -1,4 +1,4 @@
-/** The link as a network driver reads it out of the configuration (§5.1.4.2). */
+/** Address and link of a network device, as its driver reads them out of the configuration (§5.1.4.2). */
 import type { FeatureSet } from "../negotiation/feature-set";
 import {
   VIRTIO_NET_DUPLEX_FULL,
@@ -38,4 +38,17 @@ export async function readLink(driver: Reader, negotiated: FeatureSet): Promise<
     duplex:
       duplex === VIRTIO_NET_DUPLEX_FULL ? "full" : duplex === VIRTIO_NET_DUPLEX_HALF ? "half" : undefined,
   };
+}
+
+/** The six bytes of the configuration field `mac`. */
+export function macBytes(mac: FieldValue): Uint8Array {
+  const value = BigInt(mac ?? 0);
+  return Uint8Array.from({ length: 6 }, (_, i) => Number((value >> BigInt(8 * i)) & 0xffn));
+}
+
+/** A random address that is locally administered and no group's (§5.1.4.2). */
+export function localMac(): Uint8Array {
+  const mac = Uint8Array.from({ length: 6 }, () => Math.floor(Math.random() * 256));
+  mac[0] = ((mac[0] ?? 0) & 0xfc) | 0x02;
+  return mac;
 }

@@ -3,7 +3,6 @@
  * The lists that `add` takes are made once too, so that nothing is allocated per frame.
  */
 import type { Core } from "../core/core";
-import { VirtioError } from "../errors";
 import type { DriverQueue } from "../virtqueue/driver-queue";
 import type { GuestAllocator } from "../virtqueue/guest-allocator";
 
@@ -53,7 +52,7 @@ export class NetSlab {
     this.linear = core.translate(this.address, count * bytes, { writable: true });
     this.lists = Array.from({ length: count }, (_, i) => {
       const address = this.address + i * bytes;
-      if (!indirect) return [{ address, length: bytes }];
+      if (!indirect || bytes === headerBytes) return [{ address, length: bytes }];
       return [
         { address, length: headerBytes },
         { address: address + headerBytes, length: bytes - headerBytes },
@@ -111,16 +110,4 @@ export class NetSlab {
     this.bufferOfChain[this.queue.slot(token)] = this.freeBuffers[--this.freeCount] ?? 0;
     return token;
   }
-}
-
-/**
- * How many buffers a queue gets.
- *
- * @param wanted by the user; default: what fits into 1 MiB
- * @throws VirtioError BAD_ARGUMENT for less than one
- */
-export function buffersFor(queue: DriverQueue, bytes: number, wanted: number | undefined): number {
-  const count = Math.min(wanted ?? Math.max(1, Math.floor(0x100000 / bytes)), queue.size);
-  if (Number.isInteger(count) && count >= 1) return count;
-  throw new VirtioError("BAD_ARGUMENT", `${wanted} buffers, a network driver needs at least one`);
 }

@@ -13,51 +13,26 @@ import {
   netHeaderFault,
   netOffloads,
   PLAIN_NET_HEADER,
-  readNetHeader,
   readNumBuffers,
+  receivedNetHeader,
   writeNetHeader,
 } from "../negotiation/net-header";
 import {
   VIRTIO_NET_ETH_HEADER_SIZE,
-  VIRTIO_NET_FRAME_SIZE,
   VIRTIO_NET_FRAME_SIZE_MAX,
-  VIRTIO_NET_HDR_F_DATA_VALID,
   VIRTIO_NET_HDR_F_NEEDS_CSUM,
-  VIRTIO_NET_HDR_F_RSC_INFO,
-  VIRTIO_NET_HDR_FLAGS,
-  VIRTIO_NET_HDR_GSO_NONE,
-  VIRTIO_NET_HDR_GSO_TYPE,
   VIRTIO_NET_HDR_SIZE,
 } from "../spec/net";
 import type { DriverQueue } from "../virtqueue/driver-queue";
 import type { GuestAllocator } from "../virtqueue/guest-allocator";
 import type { VirtioDriver } from "./driver";
-import { type NetLink, readLink } from "./net-link";
-import { buffersFor, NetSlab } from "./net-slab";
+import { localMac, macBytes, type NetLink, readLink } from "./net-link";
+import { type NetDriverOptions, netSizes } from "./net-sizes";
+import { NetSlab } from "./net-slab";
 import type { Awaitable } from "./port";
 
 /** A received frame, a view that lasts as long as the call, and what is left to do with it. */
 export type NetReceiver = (frame: Uint8Array, header: NetHeader) => void;
-
-/** How a network driver uses its queues. */
-export interface NetDriverOptions {
-  /**
-   * Bytes of a receive buffer, header included. Default: what the largest frame needs, 65601 with GUEST_TSO4, TSO6 or
-   * UFO and without MRG_RXBUF, else 1526 or mtu + 26 if that is more (§5.1.6.3.1).
-   */
-  readonly bufferBytes?: number;
-  /** How many receive buffers. Default: as many as the queue may hold, within 1 MiB. */
-  readonly receiveBuffers?: number;
-  /** Largest frame that is sent, in bytes. Default: 65589 with HOST_TSO4, TSO6 or UFO, else 1514 or mtu + 14. */
-  readonly frameBytes?: number;
-  /** Most frames on their way out. Default: as many as the queue may hold, within 1 MiB. */
-  readonly transmitSlots?: number;
-  /** Put header and frame into an indirect table; the driver was made with `indirect` ≥ 2 then. Default false. */
-  readonly indirect?: boolean;
-}
-
-/** Flags of a received header that mean something; the others are ignored (§5.1.6.4.2). */
-const KNOWN_FLAGS = VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID | VIRTIO_NET_HDR_F_RSC_INFO;
 
 const RECEIVEQ = 0;
 const TRANSMITQ = 1;
@@ -109,31 +84,11 @@ export class NetDriver {
     this.headerBytes = netHeaderBytes(negotiated);
     this.isMergeable = negotiated.has("MRG_RXBUF", "net");
     this.offloads = netOffloads(negotiated, "HOST");
-    const { headerBytes, offloads } = this;
-    const indirect = options.indirect ?? false;
-    const packetBytes = device.mtu === undefined ? 0 : device.mtu + VIRTIO_NET_ETH_HEADER_SIZE;
-    const plainBytes = Math.max(packetBytes, VIRTIO_NET_FRAME_SIZE);
-    this.frameBytes =
-      options.frameBytes ?? (offloads.gso.size > 1 ? VIRTIO_NET_FRAME_SIZE_MAX : packetBytes || plainBytes);
-    const isLarge = netOffloads(negotiated, "GUEST").gso.size > 1 && !this.isMergeable;
-    const bytes =
-      options.bufferBytes ?? VIRTIO_NET_HDR_SIZE + (isLarge ? VIRTIO_NET_FRAME_SIZE_MAX : plainBytes);
-    const count = buffersFor(receiveq, bytes, options.receiveBuffers);
-    // §5.1.4.2: a packet of mtu bytes must fit; §5.1.6.3.1: no buffer is smaller than the header.
-    const room = this.isMergeable ? bytes * count : bytes;
-    if (bytes <= headerBytes || room < packetBytes + headerBytes) {
-      const text = `${count} receive buffers of ${bytes} bytes can't hold ${headerBytes} + ${packetBytes}`;
-      throw new VirtioError("BAD_ARGUMENT", text, { section: "5.1.6.3.1" });
-    }
-    this.incoming = new NetSlab(core, allocator, receiveq, { count, bytes, headerBytes, indirect });
-    const slot = this.frameBytes + headerBytes;
-    const slots = buffersFor(transmitq, slot, options.transmitSlots);
-    this.outgoing = new NetSlab(core, allocator, transmitq, {
-      count: slots,
-      bytes: slot,
-      headerBytes,
-      indirect,
-    });
+    const shape = { headerBytes: this.headerBytes, indirect: options.indirect ?? false };
+    const sizes = netSizes(negotiated, device.mtu, options, receiveq.size, transmitq.size);
+    this.frameBytes = sizes.frameBytes;
+    this.incoming = new NetSlab(core, allocator, receiveq, { ...sizes.receive, ...shape });
+    this.outgoing = new NetSlab(core, allocator, transmitq, { ...sizes.transmit, ...shape });
     this.arrivals = new Float64Array(receiveq.batch);
     this.joined = new Uint8Array(this.isMergeable ? VIRTIO_NET_FRAME_SIZE_MAX : 0);
   }
@@ -152,10 +107,9 @@ export class NetDriver {
   ): Promise<NetDriver> {
     const { negotiated } = driver;
     if (negotiated === undefined) throw notReady();
-    const [mac, mtu] = await driver.readConfigFields(["mac", "mtu"]);
     const device = {
-      mac: negotiated.has("MAC", "net") ? macBytes(mac) : localMac(),
-      mtu: negotiated.has("MTU", "net") ? Number(mtu) : undefined,
+      mac: negotiated.has("MAC", "net") ? macBytes(await driver.readConfigField("mac")) : localMac(),
+      mtu: negotiated.has("MTU", "net") ? Number(await driver.readConfigField("mtu")) : undefined,
     };
     const net = new NetDriver(driver, core, allocator, negotiated, device, options);
     await net.supply();
@@ -248,7 +202,7 @@ export class NetDriver {
       this.malformed++;
       return false;
     }
-    const header = receivedHeader(bytes, at);
+    const header = receivedNetHeader(bytes, at);
     const frame = bytes.subarray(at + this.headerBytes, at + length);
     const buffers = this.isMergeable ? readNumBuffers(bytes, at) : 1;
     if (buffers <= 1) {
@@ -295,27 +249,6 @@ export class NetDriver {
     }
     if (fault !== undefined) throw new VirtioError("BAD_ARGUMENT", fault, { section: "5.1.6.2.1" });
   }
-}
-
-/** A received header without flags that nobody knows, and without a checksum place that means nothing (§5.1.6.4.2). */
-function receivedHeader(bytes: Uint8Array, at: number): NetHeader {
-  const flags = (bytes[at + VIRTIO_NET_HDR_FLAGS] ?? 0) & KNOWN_FLAGS;
-  if (flags === 0 && bytes[at + VIRTIO_NET_HDR_GSO_TYPE] === VIRTIO_NET_HDR_GSO_NONE) return PLAIN_NET_HEADER;
-  const header = readNetHeader(bytes, at);
-  const isPartial = (flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) !== 0 && (flags & VIRTIO_NET_HDR_F_RSC_INFO) === 0;
-  return isPartial ? { ...header, flags } : { ...header, flags, csumStart: 0, csumOffset: 0 };
-}
-
-function macBytes(mac: number | bigint | undefined): Uint8Array {
-  const value = BigInt(mac ?? 0);
-  return Uint8Array.from({ length: 6 }, (_, i) => Number((value >> BigInt(8 * i)) & 0xffn));
-}
-
-/** A random address that is locally administered and no group's (§5.1.4.2). */
-function localMac(): Uint8Array {
-  const mac = Uint8Array.from({ length: 6 }, () => Math.floor(Math.random() * 256));
-  mac[0] = ((mac[0] ?? 0) & 0xfc) | 0x02;
-  return mac;
 }
 
 function notReady(): VirtioError {

@@ -11,6 +11,7 @@ import {
   VIRTIO_NET_SPEED_MAX,
   VIRTIO_NET_SPEED_UNKNOWN,
 } from "../spec/net";
+import type { NetWire } from "./net-wire";
 
 /** The parts of a device's options that its driver gets to see. */
 export interface NetIdentity {
@@ -28,6 +29,18 @@ export interface NetIdentity {
    * CSUM, HOST_TSO4, HOST_TSO6, HOST_ECN, HOST_UFO: the wire takes frames that are not finished, as their header says.
    */
   readonly offers?: readonly string[];
+}
+
+/** What a network device is made with. */
+export interface NetOptions extends NetIdentity {
+  /** Where transmitted frames go; the model's `wire` can be set later. */
+  readonly wire?: NetWire;
+  /** Largest queue size, 1…32768. Default 256. */
+  readonly queueSize?: number;
+  /** Most received frames that wait for buffers, 1 and up. Default 256. */
+  readonly backlog?: number;
+  /** Hears why a wire failed; the driver is told nothing, as on a real link. */
+  readonly onWireError?: (error: unknown) => void;
 }
 
 /** Features that the model can offer. */

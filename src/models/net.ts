@@ -7,48 +7,18 @@
  * and while the device doesn't serve its queues, the backlog stays; when it is full the oldest frame goes.
  */
 import type { ConfigField, DeviceContext, DeviceModel } from "../device/model";
-import { type NetHeader, PLAIN_NET_HEADER, writeNetHeader } from "../negotiation/net-header";
-import { VIRTIO_NET_HDR_SIZE, VIRTIO_NET_S_LINK_UP } from "../spec/net";
+import { type NetHeader, PLAIN_NET_HEADER } from "../negotiation/net-header";
+import { VIRTIO_NET_S_LINK_UP } from "../spec/net";
 import type { Chain } from "../virtqueue/chain";
 import type { DeviceQueue } from "../virtqueue/device-queue";
+import { fillBuffers, giveBack, takeBuffers } from "./net-buffers";
+import { type NetCounters, zeroCounters } from "./net-counters";
 import { giveFrame, type NetFrame, type NetRules, netRules, takeFrame } from "./net-frame";
-import { type NetIdentity, netConfig, netOffers } from "./net-options";
+import { type NetOptions, netConfig, netOffers } from "./net-options";
 import type { NetPlug, NetWire } from "./net-wire";
-
-/** What a network device is made with. */
-export interface NetOptions extends NetIdentity {
-  /** Where transmitted frames go; {@link NetModel.wire} can be set later. */
-  readonly wire?: NetWire;
-  /** Largest queue size, 1…32768. Default 256. */
-  readonly queueSize?: number;
-  /** Most received frames that wait for buffers, 1 and up. Default 256. */
-  readonly backlog?: number;
-  /** Hears why a wire failed; the driver is told nothing, as on a real link. */
-  readonly onWireError?: (error: unknown) => void;
-}
-
-/** What became of the frames since the model was made. */
-export interface NetCounters {
-  /** Transmitted frames that the wire took. */
-  transmitted: number;
-  /** Transmitted frames that were lost: no wire, a wire that failed, or the link was down. */
-  lost: number;
-  /** Transmitted chains that hold no frame, or one that the negotiated set doesn't allow. */
-  malformed: number;
-  /** Frames that the driver got. */
-  received: number;
-  /** Frames for the driver that it can't take: too long for the MTU or the buffer, or in need of an offload. */
-  unfit: number;
-  /** Frames for the driver that were lost: not started, the link down, the backlog full, or a reset. */
-  missed: number;
-  /** Receive buffers that don't hold a header: given back empty. */
-  tooShort: number;
-}
 
 const RECEIVEQ = 0;
 const TRANSMITQ = 1;
-
-const header = new Uint8Array(VIRTIO_NET_HDR_SIZE);
 
 /** The device model of a network device. */
 export class NetModel implements DeviceModel, NetPlug {
@@ -79,7 +49,7 @@ export class NetModel implements DeviceModel, NetPlug {
       { name: "receiveq1", maxSize },
       { name: "transmitq1", maxSize },
     ];
-    this.count = { transmitted: 0, lost: 0, malformed: 0, received: 0, unfit: 0, missed: 0, tooShort: 0 };
+    this.count = zeroCounters();
     this.counters = this.count;
   }
 
@@ -194,52 +164,21 @@ export class NetModel implements DeviceModel, NetPlug {
 
   /** Gives the driver what waits, as long as there are buffers for it; how many it took. */
   private deliver(queue: DeviceQueue, budget: number, rules: NetRules): number {
+    const { backlog, count } = this;
     let served = 0;
-    for (let next = this.backlog[0]; next !== undefined && served < budget; next = this.backlog[0]) {
-      const used = this.place(queue, next, rules);
-      if (used === undefined) break;
-      this.backlog.shift();
-      served += used;
+    for (let frame = backlog[0]; frame !== undefined && served < budget; frame = backlog[0]) {
+      const { chains, suffice } = takeBuffers(queue, frame, rules, () => count.tooShort++);
+      if (suffice) {
+        fillBuffers(queue, frame, chains, rules);
+        count.received++;
+        served += chains.length;
+      } else {
+        giveBack(queue, chains);
+        if (rules.isMergeable || chains.length === 0) break; // it waits for more
+        count.unfit++;
+      }
+      backlog.shift();
     }
     return served;
-  }
-
-  /** Puts a frame into buffers: how many it used, 0 if it was dropped, undefined if it has to wait for more. */
-  private place(queue: DeviceQueue, frame: NetFrame, rules: NetRules): number | undefined {
-    const { headerBytes, isMergeable } = rules;
-    const bytes = headerBytes + frame.bytes.length;
-    const chains: Chain[] = [];
-    let room = 0;
-    while (room < bytes && (isMergeable || chains.length === 0) && queue.take(1) === 1) {
-      const chain = queue.chain(0);
-      if (chains.length === 0 && chain.writableBytes < headerBytes) {
-        this.count.tooShort++;
-        queue.complete(chain.token, 0);
-        continue;
-      }
-      room += chain.writableBytes;
-      chains.push(room < bytes ? chain.keep() : chain);
-    }
-    if (room >= bytes) return this.fill(queue, frame, chains, headerBytes);
-    for (const { token } of chains.reverse()) queue.undo(token);
-    if (isMergeable || chains.length === 0) return undefined;
-    this.count.unfit++;
-    return 0;
-  }
-
-  /** Writes a frame into buffers that hold it, each but the last one to its end, and uses them (§5.1.6.4.1). */
-  private fill(queue: DeviceQueue, frame: NetFrame, chains: readonly Chain[], headerBytes: number): number {
-    writeNetHeader(header, 0, frame.header, chains.length);
-    let rest = frame.bytes;
-    for (const [i, chain] of chains.entries()) {
-      const writer = chain.writer();
-      if (i === 0) writer.write(header.subarray(0, headerBytes));
-      const part = rest.subarray(0, writer.remaining);
-      writer.write(part);
-      rest = rest.subarray(part.length);
-      queue.complete(chain.token, writer.written);
-    }
-    this.count.received++;
-    return chains.length;
   }
 }

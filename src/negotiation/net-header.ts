@@ -5,7 +5,9 @@
 import {
   VIRTIO_NET_HDR_CSUM_OFFSET,
   VIRTIO_NET_HDR_CSUM_START,
+  VIRTIO_NET_HDR_F_DATA_VALID,
   VIRTIO_NET_HDR_F_NEEDS_CSUM,
+  VIRTIO_NET_HDR_F_RSC_INFO,
   VIRTIO_NET_HDR_FLAGS,
   VIRTIO_NET_HDR_GSO_ECN,
   VIRTIO_NET_HDR_GSO_NONE,
@@ -54,6 +56,9 @@ export interface NetOffloads {
   /** Every value that gso_type may have, ECN included; NONE always. */
   readonly gso: ReadonlySet<number>;
 }
+
+/** Flags of a received header that mean something; the others are ignored (§5.1.6.4.2). */
+const KNOWN_FLAGS = VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID | VIRTIO_NET_HDR_F_RSC_INFO;
 
 const GSO_FEATURES = [
   [VIRTIO_NET_HDR_GSO_TCPV4, "TSO4"],
@@ -121,6 +126,20 @@ export function readNetHeader(bytes: Uint8Array, at: number): NetHeader {
     csumStart: readU16(bytes, at + VIRTIO_NET_HDR_CSUM_START),
     csumOffset: readU16(bytes, at + VIRTIO_NET_HDR_CSUM_OFFSET),
   };
+}
+
+/**
+ * Reads a received header, without flags that nobody knows, and without a checksum place that means nothing
+ * (§5.1.6.4.2).
+ *
+ * @returns PLAIN_NET_HEADER itself for a complete frame
+ */
+export function receivedNetHeader(bytes: Uint8Array, at: number): NetHeader {
+  const flags = (bytes[at + VIRTIO_NET_HDR_FLAGS] ?? 0) & KNOWN_FLAGS;
+  if (flags === 0 && bytes[at + VIRTIO_NET_HDR_GSO_TYPE] === VIRTIO_NET_HDR_GSO_NONE) return PLAIN_NET_HEADER;
+  const header = readNetHeader(bytes, at);
+  const isPartial = (flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) !== 0 && (flags & VIRTIO_NET_HDR_F_RSC_INFO) === 0;
+  return isPartial ? { ...header, flags } : { ...header, flags, csumStart: 0, csumOffset: 0 };
 }
 
 /** num_buffers of a header of 12 bytes. */
