@@ -76,11 +76,14 @@ async function confirmOrRetry(run: Initialisation): Promise<void> {
   await confirm(run);
 }
 
+/** A bit more of what is offered, or one less if all of it was accepted. */
 async function acceptLate(run: Initialisation): Promise<void> {
-  const [word, value] = run.accepted.word(0) !== 0 ? ([0, 0] as const) : ([1, 1] as const);
-  const other = run.accepted.word(word) === value ? value ^ 2 : value;
-  misdeed(run, "features", `accepted word ${word}`, `${hex(other, 8)} written after FEATURES_OK`);
-  await run.port.writeDriverFeatures(word, other);
+  const more = run.offered.minus(run.accepted).bits().at(-1);
+  const bit = more ?? run.accepted.bits().at(-1) ?? 0;
+  const set = more === undefined ? run.accepted.without(bit) : run.accepted.with(bit);
+  const word = bit >>> 5;
+  misdeed(run, "features", `accepted word ${word}`, `${hex(set.word(word), 8)} written after FEATURES_OK`);
+  await run.port.writeDriverFeatures(word, set.word(word));
 }
 
 async function repeatFeaturesOk(run: Initialisation): Promise<void> {

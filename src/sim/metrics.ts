@@ -50,10 +50,7 @@ export interface Integrity {
 }
 
 /** A recorded step of the control plane. */
-export interface SimEvent extends TranscriptEvent {
-  /** Which device of the run, if there are several. */
-  readonly device?: string;
-}
+export type SimEvent = TranscriptEvent;
 
 /** What only a disk run reports. */
 export interface DiskReport {

@@ -3,10 +3,10 @@
  * (echo-run.ts, disk.ts) move chains through it; nothing here knows what is in them.
  */
 import type { Core } from "../core/core";
-import { VirtioDevice } from "../device/device";
+import type { VirtioDevice } from "../device/device";
 import type { DeviceModel } from "../device/model";
 import type { DeviceProfile } from "../device/profiles";
-import { type InitializeResult, VirtioDriver } from "../driver/driver";
+import type { InitializeResult, VirtioDriver } from "../driver/driver";
 import type { InitialisationOptions } from "../driver/initialisation";
 import type { DriverProfile } from "../driver/profiles";
 import { VirtioError } from "../errors";
@@ -15,12 +15,12 @@ import { featureBit } from "../negotiation/feature-names";
 import type { FeatureSet } from "../negotiation/feature-set";
 import { VIRTIO_F_RING_PACKED } from "../spec/features";
 import { Transcript } from "../trace/transcript";
-import { Loopback } from "../transport/loopback";
 import type { DriverQueue } from "../virtqueue/driver-queue";
-import { GuestAllocator } from "../virtqueue/guest-allocator";
+import type { GuestAllocator } from "../virtqueue/guest-allocator";
 import { ringAreas } from "../virtqueue/layout";
 import type { SimReport } from "./metrics";
 import { observed } from "./observed-model";
+import { Pair } from "./pair";
 
 /** Who negotiates, and how: the part of the options that every simulation has. */
 export interface NegotiationOptions {
@@ -74,43 +74,25 @@ export class Session {
   private readonly options: SessionOptions;
 
   private constructor(options: SessionOptions) {
-    const { core, model, offer, accept, deviceProfile, driverProfile } = options;
     this.options = options;
-    this.core = core;
-    this.allocator = options.allocator ?? new GuestAllocator(core);
     this.transcript = options.transcript ?? new Transcript();
-    const onEvent: EventSink = (event) => {
-      const labelled = options.label === undefined ? event : { ...event, device: options.label };
-      this.transcript.sink(labelled);
-      options.onEvent?.(event);
-    };
-    this.device = new VirtioDevice(
-      core,
-      observed(model, () => this.notifications.used.suppressed++),
-      {
-        onEvent,
-        share: options.share,
-        ...(offer === undefined ? {} : { offer }),
-        ...(deviceProfile === undefined ? {} : { profile: deviceProfile }),
-      },
-    );
-    this.driver = new VirtioDriver({
-      port: new Loopback(this.device),
-      core,
-      allocator: this.allocator,
-      supports: accept ?? this.device.offered,
+    const pair = new Pair({
+      ...options,
+      transcript: this.transcript,
+      model: observed(options.model, () => this.notifications.used.suppressed++),
       queueSize: options.queueSize ?? QUEUE_SIZE,
       indirect: options.indirect ? options.buffers : 0,
-      onEvent,
       onUsed: () => {
         this.usedPending = true;
         // The publish that caused it was counted as suppressed when the model was served.
         this.notifications.used.suppressed--;
         this.notifications.used.sent++;
       },
-      ...(driverProfile === undefined ? {} : { profile: driverProfile }),
-      ...(options.validate === undefined ? {} : { validate: options.validate }),
     });
+    this.core = pair.core;
+    this.allocator = pair.allocator;
+    this.device = pair.device;
+    this.driver = pair.driver;
   }
 
   /**
