@@ -68,7 +68,8 @@ export function takeFrame(chain: Chain, { headerBytes, frameBytes, host }: NetRu
   if (!isFrame(length)) return undefined;
   const reader = chain.reader();
   reader.read(header.subarray(0, headerBytes));
-  const asked = askedOf(readNetHeader(header, 0), VIRTIO_NET_HDR_F_NEEDS_CSUM);
+  // §5.1.6.2.2: flags that the device doesn't recognise are ignored; without CSUM that is all of them.
+  const asked = askedOf(readNetHeader(header, 0), host.csum ? VIRTIO_NET_HDR_F_NEEDS_CSUM : 0);
   if (!isSegmented(asked) && length > frameBytes) return undefined;
   if (netHeaderFault(asked, length, host) !== undefined) return undefined;
   const bytes = new Uint8Array(length);
