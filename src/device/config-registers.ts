@@ -3,9 +3,10 @@
  */
 import { VirtioError } from "../errors";
 import { hex } from "../negotiation/control-event";
+import { VIRTIO_CONFIG_S_DRIVER_OK } from "../spec/status";
 import type { ConfigAnswer, ConfigSpace } from "./config-space";
 import type { DeviceFeatures } from "./device-features";
-import type { DeviceReporter } from "./device-state";
+import type { DeviceReporter, DeviceState } from "./device-state";
 import type { DeviceModel } from "./model";
 import { asVirtioError } from "./queue-service";
 
@@ -18,20 +19,26 @@ export class ConfigRegisters {
   private readonly model: DeviceModel;
   private readonly report: DeviceReporter;
   private readonly needsReset: (error: VirtioError) => void;
+  private readonly state: Readonly<DeviceState> | undefined;
 
-  /** @param needsReset called when the model fails to give or take a value */
+  /**
+   * @param needsReset called when the model fails to give or take a value
+   * @param state where the device stands; without it nothing counts as frozen by DRIVER_OK
+   */
   constructor(
     space: ConfigSpace,
     features: DeviceFeatures,
     model: DeviceModel,
     report: DeviceReporter,
     needsReset: (error: VirtioError) => void,
+    state?: Readonly<DeviceState>,
   ) {
     this.space = space;
     this.features = features;
     this.model = model;
     this.report = report;
     this.needsReset = needsReset;
+    this.state = state;
   }
 
   /** 1, 2 or 4 bytes, little-endian; 0 where there is nothing. */
@@ -57,7 +64,8 @@ export class ConfigRegisters {
   write(offset: number, bytes: number, value: number): void {
     const { accepted, negotiated } = this.features;
     const before = this.attempt(() => this.space.read(offset, bytes, accepted), NOTHING).value;
-    const access = { offset, bytes, value, accepted, featuresOk: negotiated !== undefined };
+    const driverOk = ((this.state?.status ?? 0) & VIRTIO_CONFIG_S_DRIVER_OK) !== 0;
+    const access = { offset, bytes, value, accepted, featuresOk: negotiated !== undefined, driverOk };
     const written = (name: string, whole: number | bigint) => this.model.configWritten?.(name, whole);
     const { fields, breach } = this.attempt(() => this.space.write(access, written), NOTHING);
     if (breach !== undefined) {

@@ -36,6 +36,8 @@ export interface ConfigWrite {
   readonly accepted: FeatureSet;
   /** Whether FEATURES_OK is set: before, only fields writable at any time take a value (§3.1.1). */
   readonly featuresOk: boolean;
+  /** Whether DRIVER_OK is set: from then on some fields are frozen (§5.5.6.6). Default false. */
+  readonly driverOk?: boolean;
 }
 
 /** A field that exists, and the bytes of one that keeps its own value. */
@@ -181,7 +183,7 @@ export class ConfigSpace {
 
 function unwritable(
   touched: readonly Slot[],
-  { offset, bytes, featuresOk }: ConfigWrite,
+  { offset, bytes, featuresOk, driverOk = false }: ConfigWrite,
 ): ConfigBreach | undefined {
   const readOnly = touched.find(({ field }) => !field.writable)?.field.name;
   const covered = touched.reduce((sum, { field }) => sum + overlap(field, offset, bytes), 0);
@@ -190,10 +192,12 @@ function unwritable(
     return { code: "CONFIG_READONLY", reason, section: "2.5" };
   }
   const early = featuresOk ? undefined : touched.find(({ field }) => field.writable !== "any-time");
-  if (early === undefined) return undefined;
+  const late = driverOk ? touched.find(({ field }) => field.writable === "until-driver-ok") : undefined;
+  const mistimed = early ?? late;
+  if (mistimed === undefined) return undefined;
   return {
     code: "STATUS_SEQUENCE",
-    reason: `${early.field.name} written before FEATURES_OK`,
+    reason: `${mistimed.field.name} written ${mistimed === early ? "before FEATURES_OK" : "after DRIVER_OK"}`,
     section: "3.1.1",
   };
 }
