@@ -1,4 +1,7 @@
 /** `virtq/models`: devices to put behind a VirtioDevice, their backends, and the drivers that talk to them. */
+export { BalloonDriver, type BalloonDriverOptions } from "./driver/balloon";
+export { BALLOON_DRIVER_FEATURES, balloonPoison, balloonValidate } from "./driver/balloon-features";
+export type { BalloonStatistics } from "./driver/balloon-stats";
 export { BLK_DRIVER_FEATURES, BlkDriver, type BlkDriverOptions } from "./driver/blk";
 export { CONSOLE_DRIVER_FEATURES, ConsoleDriver, type ConsoleDriverOptions } from "./driver/console";
 export { NetDriver, type NetReceiver } from "./driver/net";
@@ -7,6 +10,8 @@ export type { NetLink } from "./driver/net-link";
 export type { NetDriverOptions } from "./driver/net-sizes";
 export { type RngCompletion, RngDriver } from "./driver/rng";
 export type { BlkBackend, GuestBytes } from "./models/backend";
+export { BalloonModel, type BalloonOptions, type BalloonPages } from "./models/balloon";
+export type { BalloonStat } from "./models/balloon-stats";
 export { BlkModel, type BlkOptions } from "./models/blk";
 export { ConsoleModel, type ConsoleOptions } from "./models/console";
 export { DeferredBackend } from "./models/deferred-backend";

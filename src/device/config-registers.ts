@@ -3,6 +3,7 @@
  */
 import { VirtioError } from "../errors";
 import { hex, type RegisterAccess } from "../negotiation/control-event";
+import { VIRTIO_CONFIG_S_DRIVER_OK } from "../spec/status";
 import type { ByteOrder, ConfigAnswer, ConfigBreach, ConfigSpace } from "./config-space";
 import type { DeviceFeatures } from "./device-features";
 import type { DeviceReporter, DeviceState } from "./device-state";
@@ -75,7 +76,8 @@ export class ConfigRegisters {
     const { space, features, model, report, state } = this.parts;
     const { applied: accepted, negotiated } = features;
     const before = this.attempt(() => space.read(offset, bytes, accepted, this.order), NOTHING).value;
-    const access = { offset, bytes, value, accepted, featuresOk: this.mayWrite, order: this.order };
+    const driverOk = (state.status & VIRTIO_CONFIG_S_DRIVER_OK) !== 0;
+    const access = { offset, bytes, value, accepted, featuresOk: this.mayWrite, driverOk, order: this.order };
     const written = (name: string, whole: number | bigint) => model.configWritten?.(name, whole);
     const { fields, breach } = state.isSuspended
       ? { fields: [], breach: SUSPENDED }

@@ -38,6 +38,8 @@ export interface ConfigWrite {
   readonly featuresOk: boolean;
   /** As in {@link ConfigSpace.read}. */
   readonly order?: ByteOrder;
+  /** Whether DRIVER_OK is set: from then on some fields are frozen (§5.5.6.6). Default false. */
+  readonly driverOk?: boolean;
 }
 
 /** Which byte of a number comes first. */
@@ -205,7 +207,7 @@ export class ConfigSpace {
 
 function unwritable(
   touched: readonly Slot[],
-  { offset, bytes, featuresOk }: ConfigWrite,
+  { offset, bytes, featuresOk, driverOk = false }: ConfigWrite,
 ): ConfigBreach | undefined {
   const readOnly = touched.find(({ field }) => !field.writable)?.field.name;
   const covered = touched.reduce((sum, { field }) => sum + overlap(field, offset, bytes), 0);
@@ -214,10 +216,12 @@ function unwritable(
     return { code: "CONFIG_READONLY", reason, section: "2.5" };
   }
   const early = featuresOk ? undefined : touched.find(({ field }) => field.writable !== "any-time");
-  if (early === undefined) return undefined;
+  const late = driverOk ? touched.find(({ field }) => field.writable === "until-driver-ok") : undefined;
+  const mistimed = early ?? late;
+  if (mistimed === undefined) return undefined;
   return {
     code: "STATUS_SEQUENCE",
-    reason: `${early.field.name} written before FEATURES_OK`,
+    reason: `${mistimed.field.name} written ${mistimed === early ? "before FEATURES_OK" : "after DRIVER_OK"}`,
     section: "3.1.1",
   };
 }
