@@ -177,10 +177,15 @@ export class Run {
     if (this.phase === "suspending" && isSuspended) this.phase = "suspended";
     else if ((this.phase === "suspended" || this.phase === "resuming") && isRunning) this.phase = "live";
     const needed = RESTS_ON[this.phase];
-    if (needed !== undefined && (value & needed) === 0) this.phase = phaseOf(value);
+    if (needed === undefined || (value & needed) !== 0) return;
+    this.phase = this.phase === "setup" ? "refused" : phaseOf(value);
+    if ((value & FEATURES_OK) !== 0 || this.isLegacy) return;
+    this.frozen = undefined;
+    this.negotiated = undefined;
   }
 
   private confirm(): void {
+    if (this.frozen !== undefined) this.shown |= FEATURES_OK;
     this.frozen ??= this.accepted;
     this.negotiated = this.frozen;
     this.phase = "setup";

@@ -39,7 +39,7 @@ export function deviceStatusRule(): Rule {
         const what = `status ${hex(access.value)} still, ${polls} reads after 0 was written`;
         report("device", ["RESET-001"], what);
       }
-      if (access.value !== run.shown && access.value !== last) judgeShown(step);
+      if (access.value !== last) judgeShown(step);
       last = access.value;
     },
     notice(step, kind) {
