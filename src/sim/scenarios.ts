@@ -1,6 +1,7 @@
 /** All scenes by name, and how one is played. */
 import { nearest, VirtioError } from "../errors";
 import { type Scene, type SceneReport, Stage } from "./scene";
+import { BALLOON_SCENES } from "./scenes/balloon";
 import { LEGACY_SCENES } from "./scenes/legacy";
 import { LIFE_SCENES } from "./scenes/life";
 import { NEGOTIATION_SCENES } from "./scenes/negotiation";
@@ -18,6 +19,7 @@ export interface ScenarioDocument {
 /** The scenes of the seed, in the order in which they are best read. */
 export const SCENES: readonly Scene[] = [
   ...NET_SCENES,
+  ...BALLOON_SCENES,
   ...NEGOTIATION_SCENES,
   ...LEGACY_SCENES,
   ...LIFE_SCENES,

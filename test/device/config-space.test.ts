@@ -173,7 +173,9 @@ describe("writes", () => {
     const codes: string[] = [];
     const state = new DeviceState();
     const report = new DeviceReporter(undefined, ({ code }) => codes.push(code));
-    const registers = new ConfigRegisters(space, features, model, report, () => {}, state);
+    const profile = deviceProfile("strict");
+    const parts = { space, features, model, profile, state, report, byteOrder: "little" } as const;
+    const registers = new ConfigRegisters({ ...parts, needsReset: () => {} });
     state.status = 0x0b;
     registers.write(12, 4, 8);
     state.status = 0x0f;
