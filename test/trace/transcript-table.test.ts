@@ -247,6 +247,7 @@ describe("transcriptTable", () => {
     expect(lines([reads(1), reads(3), reads(1)])).toBe(3);
     expect(lines([reads(1), { ...reads(1), policy: { name: "a", choice: "b" } }, reads(1)])).toBe(3);
     expect(lines([reads(1), { ...reads(1), device: "target" }])).toBe(2);
+    expect(lines([reads(1), { ...reads(1), ...sets(ALL) }, reads(1)])).toBe(3);
     expect(
       lines([
         { ...status, after: "0x01" },
@@ -254,6 +255,38 @@ describe("transcriptTable", () => {
       ]),
     ).toBe(2);
     expect(lines([reads(1), reads(1), reads(1), reads(1)], 1)).toBe(3);
+  });
+
+  it("has the feature words that are read in their order in a row", () => {
+    const word = (index: number, value: number): Partial<ShownEvent> => ({
+      ...{
+        step: "features",
+        field: `offered word ${index}`,
+        after: `0x0000000${value}`,
+        section: "2.2",
+        note: "read",
+      },
+      access: { register: "device-features", how: "read", index, value },
+    });
+    const rows = (...list: Partial<ShownEvent>[]) =>
+      transcriptTable(events(...list), { width: 160, times: false })
+        .split("\n")
+        .slice(1)
+        .map((line) => line.split(/ {2,}/).slice(2).join(", "));
+    expect(rows(word(0, 4), word(1, 5), word(2, 0))).toEqual([
+      "offered word 0…2, 0x00000004 0x00000005 0x00000000, §2.2, read",
+    ]);
+    expect(rows(word(0, 4), word(0, 4), word(1, 5), word(2, 0))).toEqual([
+      "offered word 0, 0x00000004, §2.2, read 2 times",
+      "offered word 1…2, 0x00000005 0x00000000, §2.2, read",
+    ]);
+    expect(rows(word(0, 4), word(1, 5), word(1, 5))).toEqual([
+      "offered word 0…1, 0x00000004 0x00000005, §2.2, read",
+      "offered word 1, 0x00000005, §2.2, read",
+    ]);
+    expect(rows(word(1, 5), word(0, 4), word(2, 0))).toHaveLength(3);
+    const changed = { ...word(1, 5), sets: { offered: ["MTU"], accepted: [], negotiated: [] } };
+    expect(rows(word(0, 4), changed).filter((row) => row.startsWith("offered word"))).toHaveLength(2);
   });
 
   it("names register and value of an event that has nothing but an access", () => {
@@ -302,6 +335,8 @@ describe("transcriptTable", () => {
       "side source: driver driver target: driver source: driver".split(" "),
     );
     expect(transcriptTable(events(one, one))).not.toContain("source");
+    const both = transcriptTable(events({ ...one, ...sets(CHOICE) }, { ...other, ...sets(CHOICE) }));
+    expect(both.match(/ offered: MTU, MAC/g)).toHaveLength(2);
   });
 
   it("loses no finding: one without its event stands at the end", () => {
