@@ -1,7 +1,7 @@
 /** Draws the parts of a transcript's table, line by line, within a width and with the caller's colours. */
 import type { SetChange } from "./set-changes";
 import { type Column, type ColumnKey, GAP, type TableLayout } from "./table-layout";
-import { type Row, rowCells } from "./transcript-rows";
+import { isQuietRead, type Row, rowCells } from "./transcript-rows";
 import { widestWord, wrapWords } from "./wrap-words";
 
 /** Puts a colour on text or leaves it as it is; what is read stays the same. */
@@ -78,7 +78,7 @@ export class TablePen {
     };
     const beside = this.cells(
       ({ key }) => layout.cell(cells, key),
-      ({ key }) => brushes[key],
+      ({ key }) => (isQuietRead(row.event) ? paint.dim : brushes[key]),
     );
     const below = wrapWords(isBelow ? all.note : layout.below(cells), this.width - layout.indent);
     return [...beside, ...below.map((line) => this.indented(0, note(line)))];

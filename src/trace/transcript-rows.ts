@@ -93,7 +93,7 @@ function isOwnNews(event: ShownEvent): boolean {
 }
 
 /** A read that changed, decided and breached nothing. */
-function isQuietRead({ access, sets, code, policy }: ShownEvent): boolean {
+export function isQuietRead({ access, sets, code, policy }: ShownEvent): boolean {
   return access?.how === "read" && sets === undefined && code === undefined && policy === undefined;
 }
 

@@ -3,8 +3,8 @@
 import fc from "fast-check";
 import picocolors from "picocolors";
 import { describe, expect, it } from "vitest";
+import type { Finding } from "../../src/conformance/finding";
 import type { RegisterAccess } from "../../src/negotiation/control-event";
-import type { TableFinding } from "../../src/trace/table-pen";
 import type { ShownEvent } from "../../src/trace/transcript-rows";
 import { transcriptTable } from "../../src/trace/transcript-table";
 
@@ -86,7 +86,7 @@ const story = events(
   { step: "queue", field: "queue 0", before: "at most 256", after: "256 descriptors", note: "packed ring" },
 );
 
-const findings: readonly TableFinding[] = [
+const findings: readonly Finding[] = [
   {
     ...{ seq: 9, clause: "NET-012", level: "SHOULD NOT", section: "5.1.4", side: "driver" },
     ...{ what: "max_virtqueue_pairs was read, MQ was not accepted", mend: "accept MQ first" },
@@ -443,6 +443,8 @@ describe("any transcript", () => {
       }),
       { numRuns: 200 },
     );
-    expect(transcriptTable(story, { paint, findings })).toContain("\n\u001b[31m! FEATURES-001 MUST NOT");
+    const colourful = transcriptTable(story, { paint, findings });
+    expect(colourful).toContain("\n\u001b[31m! FEATURES-001 MUST NOT");
+    expect(colourful).toContain(`${paint.dim("0x00")}            ${paint.dim("read 3 times §2.1")}\n`);
   });
 });
