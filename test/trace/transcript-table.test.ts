@@ -285,6 +285,7 @@ describe("transcriptTable", () => {
       "offered word 1, 0x00000005, §2.2, read",
     ]);
     expect(rows(word(1, 5), word(0, 4), word(2, 0))).toHaveLength(3);
+    expect(rows(word(0, 4), word(0, 4), word(2, 0))).toHaveLength(2);
     const changed = { ...word(1, 5), sets: { offered: ["MTU"], accepted: [], negotiated: [] } };
     expect(rows(word(0, 4), changed).filter((row) => row.startsWith("offered word"))).toHaveLength(2);
   });
