@@ -6,6 +6,7 @@ import { type CAC, type Command, cac } from "cac";
 import { nearest } from "../errors";
 import { wrap } from "../report/wrap";
 import { declareSim } from "./sim-arguments";
+import { terminalWidth } from "./terminal-width";
 import { UsageError } from "./usage-error";
 import { optionName } from "./values";
 
@@ -80,7 +81,7 @@ function hint(name: string, known: readonly string[]): string {
 
 /** Breaks the lines of a help section where the terminal ends, under the column that their text begins in. */
 function fold(body: string): string {
-  const width = process.stdout.columns ?? 80;
+  const width = terminalWidth();
   const lines = body.split("\n").map((line) => {
     const text = /^ +\S.*? {2,}(?=\S)/.exec(line)?.[0].length ?? 4;
     return wrap(line.trimEnd(), width, " ".repeat(text));

@@ -5,15 +5,14 @@ import { transcriptPath } from "../report/transcript-path";
 import { wrap } from "../report/wrap";
 import { SIM_SCHEMA, type SimDocument, type SimReport } from "../sim/metrics";
 import { simulate } from "../sim/simulate";
-import { transcriptText } from "../trace/transcript";
+import { transcriptTable } from "../trace/transcript-table";
 import { colours } from "./colours";
 import { runDisk } from "./disk-run";
 import { Progress } from "./progress";
 import { negotiations } from "./runs";
 import type { SimArguments } from "./sim-arguments";
 import { drawReasons, drawTable } from "./table";
-
-const DEFAULT_WIDTH = 80;
+import { terminalWidth } from "./terminal-width";
 
 /**
  * Runs the command.
@@ -60,7 +59,7 @@ async function runEchos(given: SimArguments, progress: Progress): Promise<SimRep
 
 /** Everything that a person is told: the comparison, the steps of the negotiations, and what went wrong. */
 function explain(reports: readonly SimReport[], given: SimArguments): string {
-  const width = process.stdout.columns ?? DEFAULT_WIDTH;
+  const width = terminalWidth();
   const isAnything = reports.some(({ outcome }) => outcome !== "refused");
   const parts = [isAnything ? drawTable(reports, width) : drawReasons(reports, width)];
   for (const report of reports) {
@@ -83,7 +82,7 @@ function negotiationTexts(report: SimReport, isWhole: boolean, width: number): M
     const events = report.transcript.filter((event) => (event.device ?? "") === device);
     const isLong = isWhole || report.outcome === "refused";
     const text = isLong
-      ? transcriptText(events, { short: !isWhole, times: isWhole })
+      ? transcriptTable(events, { width, short: !isWhole, times: isWhole, paint: colours })
       : wrap(transcriptPath(events), width);
     const others = texts.get(text);
     texts.set(text, others === undefined ? device : `${others} and ${device}`);

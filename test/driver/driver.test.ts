@@ -117,7 +117,9 @@ describe("feature words", () => {
     });
     expect(await driver.initialize()).toMatchObject({ ok: true });
     expect(driver.offered.words.slice(2)).toEqual([0, 0]);
-    expect(rig.transcript.toText()).toContain("words 2 and 3 repeat word 1");
+    expect(rig.transcript.toText({ width: Number.POSITIVE_INFINITY })).toContain(
+      "words 2 and 3 repeat word 1",
+    );
   });
 
   it("are written in the transport's order where it has one", async () => {
@@ -147,7 +149,7 @@ describe("validate", () => {
     const firstWrite = names.indexOf("writeDriverFeatures");
     expect(names.indexOf("readConfig")).toBeGreaterThan(firstWrite);
     expect(names.lastIndexOf("writeDriverFeatures")).toBeGreaterThan(names.indexOf("readConfig"));
-    expect(rig.transcript.toText()).toContain("drops MTU");
+    expect(rig.transcript.toText({ width: Number.POSITIVE_INFINITY })).toContain("drops MTU");
   });
 
   it("accepts once if nothing is dropped", async () => {
@@ -325,7 +327,9 @@ describe("trouble", () => {
       );
       const aborted = await rig.driver.reset();
       expect(aborted.map(({ token }) => token).sort()).toEqual([...tokens].sort());
-      expect(rig.transcript.toText()).toContain("5 buffers in flight were aborted");
+      expect(rig.transcript.toText({ width: Number.POSITIVE_INFINITY })).toContain(
+        "5 buffers in flight were aborted",
+      );
       expect(rig.driver.poll()).toBe(false);
       await started(rig, supports);
       roundTrips(rig);
