@@ -70,3 +70,16 @@ export function complaintOf(bytes: Uint8Array): { code: string; offset: number; 
   }
   throw new Error("it was read to the end");
 }
+
+/** A little-endian pcap of frames, a microsecond apart; `original` says more than was captured. */
+export function pcapOf(frames: readonly Uint8Array[], original = 0): Uint8Array {
+  const records = frames.flatMap((frame, i) => {
+    const header = new DataView(new ArrayBuffer(16));
+    header.setUint32(0, 1_000_000_000, true);
+    header.setUint32(4, i, true);
+    header.setUint32(8, frame.length, true);
+    header.setUint32(12, Math.max(original, frame.length), true);
+    return [new Uint8Array(header.buffer), frame];
+  });
+  return new Uint8Array(Buffer.concat([hex(PCAP_LITTLE[0]), ...records]));
+}
