@@ -27,7 +27,10 @@ export type Request =
  */
 export function parseCommandLine(argv: readonly string[], version: string): Request {
   const cli = cac("virtq");
-  const sim = cli.command("sim", "Move chains or a disk through negotiated virtqueues and check every byte");
+  const sim = cli.command(
+    "sim",
+    "Move chains, a disk or captured frames through negotiated virtqueues and check every byte",
+  );
   sim.usage("sim [options]");
   declareSim(sim);
   cli.help((sections) => sections.map((section) => ({ ...section, body: fold(section.body) })));

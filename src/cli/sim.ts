@@ -6,6 +6,7 @@ import { wrap } from "../report/wrap";
 import { SIM_SCHEMA, type SimDocument, type SimReport } from "../sim/metrics";
 import { simulate } from "../sim/simulate";
 import { transcriptTable } from "../trace/transcript-table";
+import { runCapture } from "./capture-run";
 import { colours } from "./colours";
 import { runDisk } from "./disk-run";
 import { Progress } from "./progress";
@@ -24,8 +25,9 @@ export async function runSim(given: SimArguments): Promise<boolean> {
   const progress = new Progress();
   let reports: readonly SimReport[];
   try {
-    reports =
-      given.disk === undefined ? await runEchos(given, progress) : await runDisk(given, given.disk, progress);
+    if (given.disk !== undefined) reports = await runDisk(given, given.disk, progress);
+    else if (given.pcap !== undefined) reports = await runCapture(given, given.pcap, progress);
+    else reports = await runEchos(given, progress);
   } finally {
     progress.clear();
   }
@@ -64,7 +66,7 @@ function explain(reports: readonly SimReport[], given: SimArguments): string {
   const parts = [isAnything ? drawTable(reports, width) : drawReasons(reports, width)];
   for (const report of reports) {
     for (const [text, devices] of negotiationTexts(report, given.transcript, width)) {
-      const whose = devices === "" ? "" : `, ${devices} disk`;
+      const whose = devices === "" ? "" : `, ${devices} ${report.kind === "disk" ? "disk" : "device"}`;
       parts.push(`${colours.bold(`${runTitle(report)}${whose}: the negotiation`)}\n${text}`);
     }
   }

@@ -88,6 +88,7 @@ export async function copyDisk(options: CopyDiskOptions): Promise<SimReport> {
       copySeconds,
       plainSeconds: null,
     },
+    capture: null,
   };
 }
 

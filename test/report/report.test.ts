@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { readCapture } from "../../src/capture/capture";
 import { count, faultText, runTitle, summaryRows } from "../../src/report/rows";
 import { formatTable } from "../../src/report/table";
 import { transcriptPath } from "../../src/report/transcript-path";
 import { wrap } from "../../src/report/wrap";
+import { replayCapture } from "../../src/sim/capture";
 import { simulate } from "../../src/sim/simulate";
+import { pcapOf } from "../capture/golden";
 
 const workload = { chains: 64 };
 const split = await simulate({ accept: ["VERSION_1"], workload });
@@ -45,6 +48,30 @@ describe("rows", () => {
       "1,200 bytes differ, first at chain 3, byte 5 to the device: 0x0a was sent, nothing arrived",
     );
     expect(faultText(split)).toBeUndefined();
+  });
+});
+
+describe("rows of a capture", async () => {
+  const frames = [new Uint8Array(60), new Uint8Array(1514)];
+  const sent = await replayCapture({ capture: readCapture(pcapOf(frames)) });
+  const cut = await replayCapture({ capture: readCapture(pcapOf(frames, 100)), flipByte: 61 });
+
+  it("say what was sent and what became of it", () => {
+    const rows = new Map(summaryRows([sent, cut]).map(({ label, cells }) => [label.trim(), cells]));
+    expect(rows.get("frames")).toEqual(["2", "2"]);
+    expect(rows.get("bytes of them")).toEqual(["1,574", "1,574"]);
+    expect(rows.get("largest")).toEqual(["1,514, MTU 1,500", "1,514, MTU 1,500"]);
+    expect(rows.get("cut when captured")).toEqual(["", "1"]);
+    expect(rows.get("differ")).toEqual(["0", "1"]);
+    expect(rows.get("dropped")).toEqual(["0", "0"]);
+    expect(rows.get("data")).toEqual(["xxh32 equal", "1 differ"]);
+    expect(summaryRows([split]).map(({ label }) => label)).not.toContain("frames");
+  });
+
+  it("count frames from 1, as people do", () => {
+    expect(faultText(cut)).toBe(
+      "1 byte differs, first at frame 2, byte 1 from the device: 0x00 was sent, 0xff arrived",
+    );
   });
 });
 
