@@ -24,6 +24,8 @@ export interface SimArguments {
   readonly pcap: string | undefined;
   readonly pcapOut: string | undefined;
   readonly flipByte: number | undefined;
+  readonly scenario: string | undefined;
+  readonly listScenarios: boolean;
   readonly transcript: boolean;
   readonly json: boolean;
 }
@@ -47,6 +49,8 @@ const OPTIONS: readonly (readonly [flag: string, description: string])[] = [
   ["--pcap <file>", "Send the frames of this capture (pcap, pcapng) through two network devices"],
   ["--pcap-out <file>", "Write what arrived as pcapng; the file must not exist"],
   ["--flip-byte <offset>", "Fault injection: invert this byte of the disk, or of all frames, on its way"],
+  ["--scenario <name>", 'Play a scene of a negotiation, or all of them with "all"'],
+  ["--list-scenarios", "Print the scenes, a line each"],
   ["--transcript", "Print every step of the negotiation, not the short form"],
   ["--json", "Print one JSON object (schema virtq.sim/1)"],
 ];
@@ -57,6 +61,7 @@ const EXAMPLES: readonly string[] = [
   "  $ virtq sim --accept VERSION_1,INDIRECT_DESC --indirect --readable 16,4096 --writable 1",
   "  $ virtq sim --disk rootfs.img --disk-out copy.img",
   "  $ virtq sim --pcap traffic.pcap --pcap-out arrived.pcapng",
+  "  $ virtq sim --scenario net-mtu-60",
   "  $ virtq sim --offer VERSION_1 --queue-size 16 --json",
 ];
 
@@ -91,6 +96,8 @@ export function readSimArguments(argv: readonly string[]): SimArguments {
     pcap: textOf(argv, "pcap"),
     pcapOut: textOf(argv, "pcap-out"),
     flipByte: numberOf(argv, "flip-byte"),
+    scenario: textOf(argv, "scenario"),
+    listScenarios: argv.includes("--list-scenarios"),
     transcript: argv.includes("--transcript"),
     json: argv.includes("--json"),
   };
@@ -102,6 +109,7 @@ export function readSimArguments(argv: readonly string[]): SimArguments {
   refuseWithout(parsed, ["disk", "pcap"], ["flipByte"]);
   refuseBeside(parsed, "disk", ["chains", "readable", "writable"]);
   refuseBeside(parsed, "pcap", ["chains", "readable", "writable"]);
+  refuseBesideScene(parsed);
   if (parsed.seed !== undefined && parsed.seed > 0xffffffff) {
     throw new UsageError(`--seed must be below 2^32, not ${parsed.seed}`);
   }
@@ -109,6 +117,19 @@ export function readSimArguments(argv: readonly string[]): SimArguments {
     throw new UsageError(`--block-size must be a multiple of 512 bytes, not ${parsed.blockSize}`);
   }
   return parsed;
+}
+
+/** A scene decides everything but how it is shown. */
+function refuseBesideScene({ scenario, listScenarios, transcript: _, json, ...others }: SimArguments): void {
+  if (scenario === undefined && !listScenarios) return;
+  const scene = scenario === undefined ? "--list-scenarios" : "--scenario";
+  const given = Object.entries(others).find(([, value]) => value !== undefined && value !== false);
+  if (given !== undefined) {
+    throw new UsageError(`${optionName(given[0])} can't stand beside ${scene}: a scene decides that itself`);
+  }
+  if (scenario !== undefined && listScenarios)
+    throw new UsageError("--scenario and --list-scenarios: give one of them");
+  if (listScenarios && json) throw new UsageError("--list-scenarios prints text: leave out --json");
 }
 
 function refuseWithout(

@@ -1,5 +1,6 @@
 /** `virtq sim`: runs the negotiations, prints what came of them. */
 
+import { findingLines } from "../report/finding-lines";
 import { faultText, runTitle } from "../report/rows";
 import { transcriptPath } from "../report/transcript-path";
 import { wrap } from "../report/wrap";
@@ -11,6 +12,7 @@ import { colours } from "./colours";
 import { runDisk } from "./disk-run";
 import { Progress } from "./progress";
 import { negotiations } from "./runs";
+import { listScenarios, runScenarios } from "./scenario-run";
 import type { SimArguments } from "./sim-arguments";
 import { drawReasons, drawTable } from "./table";
 import { terminalWidth } from "./terminal-width";
@@ -22,6 +24,11 @@ import { terminalWidth } from "./terminal-width";
  * @throws UsageError, VirtioError
  */
 export async function runSim(given: SimArguments): Promise<boolean> {
+  if (given.listScenarios) {
+    process.stdout.write(`${listScenarios()}\n`);
+    return true;
+  }
+  if (given.scenario !== undefined) return runScenarios(given.scenario, given);
   const progress = new Progress();
   let reports: readonly SimReport[];
   try {
@@ -83,9 +90,10 @@ function negotiationTexts(report: SimReport, isWhole: boolean, width: number): M
   for (const device of new Set(report.transcript.map((event) => event.device ?? ""))) {
     const events = report.transcript.filter((event) => (event.device ?? "") === device);
     const isLong = isWhole || report.outcome === "refused";
+    const findings = report.findings.filter((finding) => (finding.device ?? "") === device);
     const text = isLong
-      ? transcriptTable(events, { width, short: !isWhole, times: isWhole, paint: colours })
-      : wrap(transcriptPath(events), width);
+      ? transcriptTable(events, { width, short: !isWhole, times: isWhole, findings, paint: colours })
+      : [wrap(transcriptPath(events), width), ...findingLines(findings, width)].join("\n");
     const others = texts.get(text);
     texts.set(text, others === undefined ? device : `${others} and ${device}`);
   }

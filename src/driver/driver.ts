@@ -94,6 +94,16 @@ export class VirtioDriver {
     port.onInterrupt((kind, queue) => this.interrupted(kind, queue));
   }
 
+  /** Whose features exist between the two: "pci", "mmio", "loopback", … */
+  get transport(): string {
+    return this.port.transport;
+  }
+
+  /** Whether the device is used through its legacy interface, since it offers no VERSION_1 that the driver would see. */
+  get isLegacy(): boolean {
+    return this.run?.isLegacy ?? false;
+  }
+
   /** What the device offered when it was asked last. */
   get offered(): FeatureSet {
     return this.run?.offered ?? FeatureSet.empty;

@@ -7,6 +7,7 @@ import type { FeatureSet } from "../negotiation/feature-set";
 import { VIRTIO_F_RING_PACKED } from "../spec/features";
 import type { Transcript } from "../trace/transcript";
 import type { DriverQueue } from "../virtqueue/driver-queue";
+import { findingsOf } from "./findings";
 import type { SimReport } from "./metrics";
 
 /** The part of a report that a negotiation alone decides. */
@@ -21,10 +22,12 @@ export interface AgreementParts {
   readonly driver: VirtioDriver;
   readonly result: InitializeResult;
   readonly transcript: Transcript;
+  /** The device's name in the transcript, if there are several. */
+  readonly label?: string | undefined;
 }
 
 /** Says what was agreed on, or why nothing was. */
-export function agreementOf({ device, driver, result, transcript }: AgreementParts): Agreement {
+export function agreementOf({ device, driver, result, transcript, label }: AgreementParts): Agreement {
   const names = (set: FeatureSet | undefined) => set?.names(device.model.deviceType) ?? [];
   return {
     layout: result.ok ? result.ring.layout : null,
@@ -33,7 +36,7 @@ export function agreementOf({ device, driver, result, transcript }: AgreementPar
     accepted: names(driver.accepted),
     negotiated: names(driver.negotiated),
     transcript: transcript.events,
-    findings: transcript.events.filter(({ step }) => step === "violation"),
+    findings: findingsOf({ device, driver, label }, transcript.events),
   };
 }
 

@@ -62,6 +62,7 @@ export async function replayCapture(options: ReplayCaptureOptions): Promise<SimR
     kind: "capture",
     outcome: refused ? "refused" : isWhole ? "completed" : "mismatch",
     ...(refused ?? receiver).agreement(),
+    findings: [...new Set([sender, receiver])].flatMap((end) => end.agreement().findings),
     queueSize,
     indirect,
     seed,

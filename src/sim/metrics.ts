@@ -3,6 +3,7 @@
  * and for tests. Everything but the times is the same for the same options and seed.
  */
 import type { TranscriptEvent } from "../trace/transcript";
+import type { RunFinding } from "./findings";
 
 /** Name of the JSON form; it changes whenever the form does. */
 export const SIM_SCHEMA = "virtq.sim/1";
@@ -93,8 +94,8 @@ export interface SimReport {
   readonly accepted: readonly string[];
   readonly negotiated: readonly string[];
   readonly transcript: readonly SimEvent[];
-  /** Breaches of the specification that were seen. */
-  readonly findings: readonly SimEvent[];
+  /** What driver and device did against the clauses of the specification, as src/conformance judges the transcript. */
+  readonly findings: readonly RunFinding[];
   readonly queueSize: number;
   readonly indirect: boolean;
   readonly seed: number;

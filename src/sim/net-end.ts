@@ -116,7 +116,7 @@ export class NetEnd {
   /** What a report says of the negotiation. */
   agreement(): Agreement {
     const { device, driver, result, options } = this;
-    return agreementOf({ device, driver, result, transcript: options.transcript });
+    return agreementOf({ device, driver, result, transcript: options.transcript, label: options.label });
   }
 }
 

@@ -2,12 +2,10 @@
  * A scene: a short story between drivers and devices with a known ending. It plays on real parts and states what must
  * come of it, check by check; it passes when all of that came, and nothing was found that it doesn't announce.
  */
-import type { Finding } from "../conformance/finding";
-import { judge } from "../conformance/judge";
 import type { Core } from "../core/core";
 import { loadCore } from "../core/core";
-import { deviceTypeOf } from "../negotiation/feature-table";
 import { Transcript, type TranscriptEvent } from "../trace/transcript";
+import { findingsOf, type RunFinding } from "./findings";
 import { Pair, type PairOptions } from "./pair";
 
 /** A story. */
@@ -31,11 +29,6 @@ export interface SceneCheck {
   readonly isMet: boolean;
 }
 
-/** A finding, and which device of the scene it is about. */
-export interface SceneFinding extends Finding {
-  readonly device?: string;
-}
-
 /** What a scene came to. */
 export interface SceneReport {
   readonly scenario: string;
@@ -45,7 +38,7 @@ export interface SceneReport {
   readonly passed: boolean;
   readonly checks: readonly SceneCheck[];
   readonly transcript: readonly TranscriptEvent[];
-  readonly findings: readonly SceneFinding[];
+  readonly findings: readonly RunFinding[];
   /** Clauses that the scene announces. */
   readonly announced: readonly string[];
 }
@@ -56,7 +49,7 @@ const GUEST_BYTES = 4 * 1024 * 1024;
 export class Stage {
   readonly core: Core;
   readonly transcript = new Transcript();
-  private readonly pairs: { pair: Pair; options: StagePair }[] = [];
+  private readonly pairs: Pair[] = [];
   private readonly checks: SceneCheck[] = [];
 
   private constructor(core: Core) {
@@ -77,9 +70,9 @@ export class Stage {
       ...options,
       core: this.core,
       transcript: this.transcript,
-      ...(first === undefined ? {} : { allocator: first.pair.allocator }),
+      ...(first === undefined ? {} : { allocator: first.allocator }),
     });
-    this.pairs.push({ pair, options });
+    this.pairs.push(pair);
     return pair;
   }
 
@@ -91,9 +84,7 @@ export class Stage {
 
   /** The end: the lint over every pair, and whether it found what the scene announces. */
   report({ name, summary, ending, findings: announced = [] }: Scene): SceneReport {
-    const findings = this.pairs.flatMap(({ pair, options }) =>
-      findingsOf(pair, options, this.transcript.events),
-    );
+    const findings = this.pairs.flatMap((pair) => findingsOf(pair, this.transcript.events));
     const clauses = findings.map(({ clause }) => clause);
     this.check("clauses broken", listOf(clauses), listOf(announced));
     const { checks, transcript } = this;
@@ -112,30 +103,7 @@ export class Stage {
 }
 
 /** What a scene decides about a pair. */
-export type StagePair = Omit<PairOptions, "core" | "transcript" | "allocator"> & {
-  /** The driver uses the legacy interface: the lint judges by its rules. */
-  readonly isLegacy?: boolean;
-};
-
-function findingsOf(
-  { device, label }: Pair,
-  { model, isLegacy, transport }: StagePair,
-  events: readonly TranscriptEvent[],
-): SceneFinding[] {
-  const own = events.filter((event) => event.device === label);
-  const type = model.deviceType ?? deviceTypeOf(model.deviceId);
-  const found = judge(own, {
-    offered: device.offered,
-    transport: transportOf(transport?.transport),
-    ...(type === undefined ? {} : { deviceType: type }),
-    ...(isLegacy === undefined ? {} : { legacy: isLegacy }),
-  });
-  return found.map((finding) => (label === undefined ? finding : { ...finding, device: label }));
-}
-
-function transportOf(name: string | undefined): "pci" | "mmio" | "ccw" | "loopback" {
-  return name === "pci" || name === "mmio" || name === "ccw" ? name : "loopback";
-}
+export type StagePair = Omit<PairOptions, "core" | "transcript" | "allocator">;
 
 function textOf(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);

@@ -11,14 +11,11 @@ import type { InitialisationOptions } from "../driver/initialisation";
 import type { DriverProfile } from "../driver/profiles";
 import { VirtioError } from "../errors";
 import type { EventSink } from "../negotiation/control-event";
-import { featureBit } from "../negotiation/feature-names";
-import type { FeatureSet } from "../negotiation/feature-set";
-import { VIRTIO_F_RING_PACKED } from "../spec/features";
 import { Transcript } from "../trace/transcript";
 import type { DriverQueue } from "../virtqueue/driver-queue";
 import type { GuestAllocator } from "../virtqueue/guest-allocator";
 import { ringAreas } from "../virtqueue/layout";
-import type { SimReport } from "./metrics";
+import { type Agreement, agreementOf, checkWishes } from "./agreement";
 import { observed } from "./observed-model";
 import { Pair } from "./pair";
 
@@ -104,7 +101,10 @@ export class Session {
   static async open(options: SessionOptions): Promise<Session> {
     const session = new Session(options);
     session.outcome = await session.driver.initialize();
-    if (session.outcome.ok) session.checkWishes();
+    if (session.outcome.ok) {
+      const { queueSize = QUEUE_SIZE, indirect = false } = options;
+      checkWishes(session.queue, session.device, { queueSize, indirect });
+    }
     return session;
   }
 
@@ -157,55 +157,8 @@ export class Session {
   }
 
   /** What a report says of the negotiation. */
-  report(): Pick<
-    SimReport,
-    "layout" | "reason" | "offered" | "accepted" | "negotiated" | "transcript" | "findings"
-  > {
+  report(): Agreement {
     const { device, driver, result, transcript, options } = this;
-    const names = (set: FeatureSet | undefined) => set?.names(options.model.deviceType) ?? [];
-    return {
-      layout: result.ok ? result.ring.layout : null,
-      reason: this.reason(),
-      offered: names(device.offered),
-      accepted: names(driver.accepted),
-      negotiated: names(driver.negotiated),
-      transcript: transcript.events,
-      findings: transcript.events.filter(({ step }) => step === "violation"),
-    };
-  }
-
-  private checkWishes(): void {
-    const { indirect, queueSize = QUEUE_SIZE } = this.options;
-    const { ring } = this.queue;
-    if (this.queue.size !== queueSize) {
-      const below = this.queue.size;
-      throw new VirtioError(
-        "QUEUE_SIZE_INVALID",
-        `queue size ${queueSize}: the ${ring.layout} layout was negotiated and needs a power of two, such as ${below} or ${2 * below}`,
-        { section: "2.7" },
-      );
-    }
-    if (indirect && !ring.indirect) {
-      const bit = featureBit("INDIRECT_DESC");
-      const why = this.device.offered.has(bit)
-        ? "the driver did not accept it"
-        : "the device did not offer it";
-      throw new VirtioError(
-        "INDIRECT_NOT_NEGOTIATED",
-        `indirect tables need INDIRECT_DESC negotiated: ${why}`,
-        {
-          section: "2.7.5.3.1",
-        },
-      );
-    }
-  }
-
-  /** Why this layout, in one sentence; why none after a refusal. */
-  private reason(): string {
-    const { result, device } = this;
-    if (!result.ok) return result.reason;
-    if (result.ring.layout === "packed") return result.ring.reason;
-    const isOffered = device.offered.has(VIRTIO_F_RING_PACKED);
-    return `${result.ring.reason}: ${isOffered ? "offered, but not accepted by the driver" : "not offered"}`;
+    return agreementOf({ device, driver, result, transcript, label: options.label });
   }
 }

@@ -18,7 +18,6 @@ const legacyDriver: Scene = {
       deviceProfile: "transitional",
       driverProfile: "legacy",
       transport: { transport: "pci", window: "legacy" },
-      isLegacy: true,
     });
     stage.check("ok", (await pair.driver.initialize()).ok, true);
     stage.check("taken for a legacy driver", pair.device.isLegacy, true);
