@@ -368,6 +368,82 @@ describe("the backlog", () => {
   });
 });
 
+describe("a queue reset", () => {
+  it.each([
+    ["split", []],
+    ["packed", ["RING_PACKED"]],
+  ])("keeps what waits for the driver, on %s (§2.6.1)", async (_, ring) => {
+    const rig = await netDevice({ ring: ["VERSION_1", "RING_RESET", ...ring] });
+    const [queue] = rig.driver.queues;
+    if (queue === undefined) throw new Error("no receive queue");
+    rig.model.receive(frame(60, 1));
+    rig.device.resetQueue(0);
+    rig.model.receive(frame(60, 2));
+    rig.run();
+    queue.reset();
+    rig.device.enableQueue(0, { size: queue.size, areas: queue.areas });
+    const buffers = [rig.add(0, [], [72]), rig.add(0, [], [72])];
+    rig.run();
+    expect(rig.used(0)).toHaveLength(2);
+    expect(buffers.map(({ bytes }) => bytes().subarray(12))).toEqual([frame(60, 1), frame(60, 2)]);
+    expect(rig.violations).toEqual([]);
+  });
+
+  it("lets go of a frame that the wire has not answered", async () => {
+    let answer = () => {};
+    const wire = { send: () => new Promise<void>((resolve) => (answer = resolve)) };
+    const rig = await netDevice({ ring: ["VERSION_1", "RING_RESET"], model: { wire } });
+    rig.add(1, [packet({}, frame(60))]);
+    rig.run();
+    rig.device.resetQueue(1);
+    answer();
+    await rig.device.idle();
+    expect(rig.violations).toEqual([]);
+    expect(rig.model.counters.transmitted).toBe(1);
+  });
+});
+
+describe("a driver that sends anything", () => {
+  it.each([
+    ["split", []],
+    ["split, IN_ORDER", ["IN_ORDER"]],
+    ["packed", ["RING_PACKED"]],
+    ["packed, IN_ORDER", ["RING_PACKED", "IN_ORDER"]],
+  ])("gets every chain back and harms nobody, on %s", async (_, ring) => {
+    const rig = await netDevice({
+      ring: ["VERSION_1", ...ring],
+      model: { offers: [...OFFLOADS, "MRG_RXBUF"], backlog: 4 },
+      features: [...OFFLOADS, "MRG_RXBUF"],
+    });
+    let state = 12345;
+    const random = (below: number) => {
+      state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+      return (state >>> 8) % below;
+    };
+    loopWire(rig.model);
+    const chains = { sent: 0, back: 0, used: 0 };
+    for (let i = 0; i < 400; i++) {
+      const readable = Array.from({ length: random(4) }, () => {
+        const bytes = Uint8Array.from({ length: 1 + random(40) }, () => random(256));
+        // Headers of few bits are the ones that get through.
+        return random(2) ? bytes : bytes.map((byte, at) => (at < 12 ? byte & random(4) : byte));
+      });
+      rig.add(1, readable, readable.length === 0 ? [8] : random(3) ? [] : [1 + random(9)]);
+      const given = random(8) ? [] : [new Uint8Array(3)];
+      if ((rig.driver.queues[0]?.free ?? 0) > 2) rig.add(0, given, [1 + random(30), 1 + random(60)]);
+      chains.sent++;
+      rig.run();
+      chains.back += rig.used(1).length;
+      chains.used += rig.used(0).length;
+    }
+    const { transmitted, malformed, received } = rig.model.counters;
+    expect(chains.back).toBe(chains.sent);
+    expect(transmitted + malformed).toBe(chains.sent);
+    expect(Math.min(transmitted, malformed, received, chains.used)).toBeGreaterThan(20);
+    expect(rig.violations).toEqual([]);
+  });
+});
+
 describe("the wire", () => {
   it("may take its time: the chain is used when its Promise settles", async () => {
     const answers: (() => void)[] = [];
