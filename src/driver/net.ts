@@ -43,8 +43,6 @@ export class NetDriver {
   readonly mac: Uint8Array;
   /** Largest packet without its Ethernet header, in bytes; undefined without MTU. */
   readonly mtu: number | undefined;
-  /** Received frames that were dropped: shorter than their header, or longer than a frame can be. */
-  malformed = 0;
   private readonly driver: VirtioDriver;
   private readonly core: Core;
   private readonly negotiated: FeatureSet;
@@ -63,6 +61,7 @@ export class NetDriver {
   private joinedHeader: NetHeader = PLAIN_NET_HEADER;
   private joinedBytes = 0;
   private pending = 0;
+  private dropped = 0;
 
   private constructor(
     driver: VirtioDriver,
@@ -88,7 +87,12 @@ export class NetDriver {
     const sizes = netSizes(negotiated, device.mtu, options, receiveq.size, transmitq.size);
     this.frameBytes = sizes.frameBytes;
     this.incoming = new NetSlab(core, allocator, receiveq, { ...sizes.receive, ...shape });
-    this.outgoing = new NetSlab(core, allocator, transmitq, { ...sizes.transmit, ...shape });
+    try {
+      this.outgoing = new NetSlab(core, allocator, transmitq, { ...sizes.transmit, ...shape });
+    } catch (error) {
+      this.incoming.dispose();
+      throw error;
+    }
     this.arrivals = new Float64Array(receiveq.batch);
     this.joined = new Uint8Array(this.isMergeable ? VIRTIO_NET_FRAME_SIZE_MAX : 0);
   }
@@ -119,6 +123,11 @@ export class NetDriver {
   /** Frames on their way out. */
   get inFlight(): number {
     return this.outgoing.inFlight;
+  }
+
+  /** Received frames that were dropped: shorter than their header, or longer than a frame can be. */
+  get malformed(): number {
+    return this.dropped;
   }
 
   /** State and speed of the link, read anew; do so after each configuration change notification (§5.1.4.2). */
@@ -199,7 +208,7 @@ export class NetDriver {
       return --this.pending === 0 && this.finish(onFrame);
     }
     if (length < this.headerBytes) {
-      this.malformed++;
+      this.dropped++;
       return false;
     }
     const header = receivedNetHeader(bytes, at);
@@ -223,7 +232,7 @@ export class NetDriver {
 
   private finish(onFrame: NetReceiver): boolean {
     if (this.joinedBytes > this.joined.length) {
-      this.malformed++;
+      this.dropped++;
       return false;
     }
     onFrame(this.joined.subarray(0, this.joinedBytes), this.joinedHeader);
