@@ -83,7 +83,8 @@ export interface DeviceModel {
    * Completed chains are published by the device when this returns.
    *
    * @param budget most chains to take, ≥ 1
-   * @returns chains taken; fewer than `budget` means that the queue is drained or that the model wants no more now
+   * @returns chains taken; fewer than `budget` means that the queue is drained or that the model wants no more now,
+   *   `budget` that it wants to go on at its next turn, be it in the middle of a chain
    */
   process(index: number, queue: DeviceQueue, budget: number): number;
   /** The driver wrote a writable field, of which `value` is now the whole value. */

@@ -1,6 +1,7 @@
 /**
  * What a balloon driver does before DRIVER_OK (§5.5.3.1, §5.5.6.6.1): which features it drops, and the value that it
- * says deflated pages are filled with. Both are hooks for a VirtioDriver.
+ * says deflated pages are filled with. Both are hooks for a VirtioDriver:
+ * `validate: balloonValidate({ fillsPages: true }), fill: () => balloonPoison(driver, 0)`.
  */
 import type { VirtioDriver } from "./driver";
 import type { ValidateContext } from "./initialisation";

@@ -148,6 +148,7 @@ describe.each(LAYOUTS)("balloon: operation, %s", (_, ring) => {
     await balloon.poll();
     await balloon.poll();
     expect(allocator.available).toBe(before);
+    expect(model.actual).toBe(4);
     device.process();
     expect(allocator.available).toBe(before);
     await balloon.poll();

@@ -1,6 +1,11 @@
 // The balloon device: lists of pages however they are cut, statistics on demand, configuration, hostile drivers (§5.5).
 import { describe, expect, it } from "vitest";
+import { loadCoreSync } from "../../src/core/core";
+import { VirtioDevice } from "../../src/device/device";
+import { VirtioDriver } from "../../src/driver/driver";
 import { BalloonModel } from "../../src/models/balloon";
+import { Loopback } from "../../src/transport/loopback";
+import { GuestAllocator } from "../../src/virtqueue/guest-allocator";
 import { DEFLATEQ, INFLATEQ, openBalloon, pfnList, STATSQ, statList } from "./balloon-rig";
 import { cut, LAYOUTS } from "./rig";
 
@@ -141,6 +146,30 @@ describe("hostile drivers", () => {
     expect(heard.inflated).toEqual([last]);
     expect(model.ignoredPages).toBe(3);
     expect(model.breaches).toBe(0);
+  });
+
+  it("pages that guest RAM holds in part, or read-only: the same", async () => {
+    const core = loadCoreSync({
+      memory: new WebAssembly.Memory({ initial: 48 }),
+      regions: [
+        { gpa: 0, base: 0x10000, size: 0x100800 },
+        { gpa: 0x200000, base: 0x180000, size: 0x1000, readOnly: true },
+      ],
+      state: { base: 0x200000, size: 0x100000 },
+    });
+    const pages: number[] = [];
+    const model = new BalloonModel({ onInflate: (pfns) => void pages.push(...pfns) });
+    const device = new VirtioDevice(core, model);
+    const allocator = new GuestAllocator(core, { gpa: 0, size: 0x80000 });
+    const driver = new VirtioDriver({ port: new Loopback(device), core, allocator, supports: ["VERSION_1"] });
+    await driver.initialize();
+    const address = allocator.allocate(12);
+    core.view(address, 12).set(pfnList(0x100, 0x200, 0xff));
+    driver.queues[INFLATEQ]?.add([{ address, length: 12 }]);
+    await driver.kick(INFLATEQ);
+    device.process();
+    expect(pages).toEqual([0xff]);
+    expect(model.ignoredPages).toBe(2);
   });
 
   it("a list of 16 MiB in one MiB of memory: read in turns, and to its end", async () => {
