@@ -127,6 +127,7 @@ export class VirtioDevice {
       mark: (slot) => service.mark(slot),
       onRingViolation: (error, isBroken) => (isBroken ? this.needsReset(error) : report.violation(error)),
       isLegacy: () => features.isLegacy,
+      isNegotiated: (feature) => features.negotiated?.has(feature, features.type) ?? false,
       firstLegacyUse: () => this.life.firstLegacyUse(),
       startEarly: () => this.life.startEarly(),
     });

@@ -28,6 +28,8 @@ export interface QueueDeclaration {
   readonly name: string;
   /** Most descriptors, 1…32768. For split the largest power of two in it counts. */
   readonly maxSize: number;
+  /** The queue exists only if this is negotiated; its index stays its own (§5.5.2). Until then it shows its size. */
+  readonly needs?: string;
 }
 
 /** What a model may do with the device around it, from DRIVER_OK until the next reset. */

@@ -15,6 +15,7 @@ export interface QueueRegisterActions {
   onRingViolation(error: VirtioError, isBroken: boolean): void;
   /** Whether the driver is taken for a legacy one. */
   isLegacy(): boolean;
+  isNegotiated(feature: string): boolean;
   /** It uses the device: features are final now (§3.1.2). */
   firstLegacyUse(): void;
   /** It uses the device before DRIVER_OK. */
@@ -42,7 +43,7 @@ export class QueueRegisters {
 
   /** Most descriptors of a queue; 0 for one that doesn't exist. */
   maxSize(index: number): number {
-    const value = this.queues.maxSize(index, this.state.ring);
+    const value = this.exists(index) ? this.queues.maxSize(index, this.state.ring) : 0;
     const access: RegisterAccess = { register: "queue-size", how: "read", index, value };
     const after = `at most ${value}`;
     const event = { step: "queue", field: `queue ${index}`, after, section: "2.6", note: "size read" };
@@ -132,6 +133,12 @@ export class QueueRegisters {
     } else this.actions.mark(slot);
   }
 
+  /** A queue that hangs on a feature is gone when that was not negotiated; what may still be shows its size. */
+  private exists(index: number): boolean {
+    const needs = this.queues.slot(index)?.needs;
+    return needs === undefined || this.state.negotiated === undefined || this.actions.isNegotiated(needs);
+  }
+
   /** A legacy driver is between DRIVER and DRIVER_OK, where it may do anything (§3.1.2). */
   private get isLegacyTime(): boolean {
     const { phase } = this.state;
@@ -141,6 +148,10 @@ export class QueueRegisters {
   private untimely(index: number): VirtioError | undefined {
     const slot = this.queues.slot(index);
     if (slot === undefined) return this.queues.noQueue(index);
+    if (!this.exists(index)) {
+      const reason = `queue ${index} hangs on ${slot.needs}, which was not negotiated`;
+      return new VirtioError("QUEUE_INDEX_RANGE", reason, { section: "2.6", queue: index });
+    }
     const { phase, status } = this.state;
     if (slot.queue !== undefined || phase === "setup" || (phase === "live" && slot.wasReset))
       return undefined;

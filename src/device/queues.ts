@@ -35,6 +35,8 @@ export interface QueueSlot {
   readonly index: number;
   readonly name: string;
   readonly maxSize: number;
+  /** The feature that it hangs on, if any. */
+  readonly needs: string | undefined;
   /** The device half; undefined while the queue is disabled. */
   queue: DeviceQueue | undefined;
   /** There may be something to take. */
@@ -53,14 +55,14 @@ export class DeviceQueues {
   constructor(core: Core, declarations: readonly QueueDeclaration[], settings: DeviceQueueSettings) {
     this.core = core;
     this.settings = settings;
-    this.slots = declarations.map(({ name, maxSize }, index) => {
+    this.slots = declarations.map(({ name, maxSize, needs }, index) => {
       if (!Number.isInteger(maxSize) || maxSize < 1 || maxSize > VIRTQ_SIZE_MAX) {
         throw new VirtioError(
           "BAD_ARGUMENT",
           `queue ${name}: size ${maxSize} is not within 1…${VIRTQ_SIZE_MAX}`,
         );
       }
-      return { index, name, maxSize, queue: undefined, marked: false, wasReset: false };
+      return { index, name, maxSize, needs, queue: undefined, marked: false, wasReset: false };
     });
   }
 

@@ -74,15 +74,26 @@ export class ConfigReader {
   /**
    * Writes a field.
    *
-   * @param featuresOk whether FEATURES_OK was confirmed: before, the driver must not write (§3.1.1)
+   * @param when whether FEATURES_OK was confirmed: before, the driver must not write (§3.1.1); and whether DRIVER_OK was
+   *   set: from then on some fields are frozen (§5.5.6.6)
    * @throws VirtioError UNKNOWN_NAME, CONFIG_READONLY, STATUS_SEQUENCE, or BAD_ARGUMENT for a value that doesn't fit
    */
-  async write(name: string, value: number, view: ConfigView, featuresOk: boolean): Promise<void> {
+  async write(
+    name: string,
+    value: number,
+    view: ConfigView,
+    when: { readonly featuresOk: boolean; readonly driverOk: boolean },
+  ): Promise<void> {
     const field = this.layout(name);
     if (field.writable === false || !this.exists(field, view.offered)) {
       throw new VirtioError("CONFIG_READONLY", `${name} is not the driver's to write`, { section: "2.5.1" });
     }
-    if (field.writable !== "any-time" && !featuresOk && !view.isLegacy) {
+    if (field.writable === "until-driver-ok" && when.driverOk) {
+      throw new VirtioError("STATUS_SEQUENCE", `${name} must not be written after DRIVER_OK`, {
+        section: "5.5.6.6",
+      });
+    }
+    if (field.writable !== "any-time" && !when.featuresOk && !view.isLegacy) {
       throw new VirtioError("STATUS_SEQUENCE", `${name} must not be written before FEATURES_OK`, {
         section: "3.1.1",
       });

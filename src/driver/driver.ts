@@ -194,10 +194,12 @@ export class VirtioDriver {
   /**
    * Writes a configuration field.
    *
-   * @throws VirtioError CONFIG_READONLY, STATUS_SEQUENCE before FEATURES_OK, BAD_ARGUMENT
+   * @throws VirtioError CONFIG_READONLY, STATUS_SEQUENCE before FEATURES_OK or when DRIVER_OK froze it, BAD_ARGUMENT
    */
   writeConfigField(name: string, value: number): Promise<void> {
-    return this.config.write(name, value, this.configView, this.negotiated !== undefined);
+    const { configView: view, negotiated, status } = this;
+    const when = { featuresOk: negotiated !== undefined, driverOk: (status.last & DRIVER_OK) !== 0 };
+    return this.config.write(name, value, view, when);
   }
 
   /**

@@ -44,6 +44,8 @@ export class BalloonModel implements DeviceModel {
   readonly name = "balloon";
   readonly deviceId = 5;
   readonly deviceType = "balloon";
+  /** §5.5.4: little-endian on the legacy interface, too. */
+  readonly littleEndianConfig = true;
   readonly queues: DeviceModel["queues"];
   readonly offers: readonly string[];
   readonly config: readonly ConfigField[];
@@ -69,9 +71,14 @@ export class BalloonModel implements DeviceModel {
     if (unknown !== undefined) {
       throw bad(`the balloon model cannot offer ${unknown}, only ${KNOWN.join(", ")}`, "5.5.3");
     }
-    // §5.5.2: without STATS_VQ there is no statsq.
-    const names = ["inflateq", "deflateq", ...(this.offers.includes("STATS_VQ") ? ["statsq"] : [])];
-    this.queues = names.map((name) => ({ name, maxSize: queueSize }));
+    this.queues = [
+      { name: "inflateq", maxSize: queueSize },
+      { name: "deflateq", maxSize: queueSize },
+      // §5.5.2: without STATS_VQ there is no statsq.
+      ...(this.offers.includes("STATS_VQ")
+        ? [{ name: "statsq", maxSize: queueSize, needs: "STATS_VQ" }]
+        : []),
+    ];
     this.inflated = this.pageReader(onInflate);
     this.deflated = this.pageReader(onDeflate);
     this.stats = new BalloonStats(

@@ -200,3 +200,29 @@ describe("reset of one queue", () => {
     expect(codes()).toEqual(["STATUS_SEQUENCE"]);
   });
 });
+
+describe("a queue that hangs on a feature", () => {
+  const queues = [
+    { name: "inflateq", maxSize: 16 },
+    { name: "statsq", maxSize: 16, needs: "STATS_VQ" },
+  ];
+  const balloon = { deviceType: "balloon", deviceId: 5, offers: ["STATS_VQ"], queues } as const;
+  const setup = { size: 4, areas: { descriptor: 0, driver: 0x100, device: 0x200 } };
+
+  it("shows its size until the features are negotiated, and is there if its feature was", () => {
+    const { device, codes } = makeRig({ model: balloon, offer: ["VERSION_1"] });
+    expect(device.queueMaxSize(1)).toBe(16);
+    driveTo(device, 0x0b, device.offered);
+    expect(device.queueMaxSize(1)).toBe(16);
+    device.enableQueue(1, setup);
+    expect([device.queueReady(1), codes()]).toEqual([true, []]);
+  });
+
+  it("is gone if its feature was not (§5.5.2)", () => {
+    const { device, codes } = makeRig({ model: balloon, offer: ["VERSION_1"] });
+    driveTo(device, 0x0b, FeatureSet.of("VERSION_1"));
+    expect([device.queueMaxSize(0), device.queueMaxSize(1)]).toEqual([16, 0]);
+    device.enableQueue(1, setup);
+    expect([device.queueReady(1), codes()]).toEqual([false, ["QUEUE_INDEX_RANGE"]]);
+  });
+});

@@ -7,13 +7,16 @@ import { MemoryBackend } from "../../src/models/memory-backend";
 import { replayCapture } from "../../src/sim/capture";
 import { copyDisk } from "../../src/sim/disk";
 import { SIM_SCHEMA, type SimReport } from "../../src/sim/metrics";
+import { runScenario, SCENARIO_SCHEMA, SCENES } from "../../src/sim/scenarios";
+import type { SceneReport } from "../../src/sim/scene";
 import { simulate } from "../../src/sim/simulate";
 import { pcapOf } from "../capture/golden";
 
 const schema = JSON.parse(
   readFileSync(new URL("../../schema/virtq.sim-1.schema.json", import.meta.url), "utf8"),
 );
-const validate = new Ajv2020({ allErrors: true }).compile(schema);
+const ajv = new Ajv2020({ allErrors: true });
+const validate = ajv.compile(schema);
 
 function problemsOf(...runs: readonly unknown[]) {
   validate(JSON.parse(JSON.stringify({ schema: SIM_SCHEMA, runs })));
@@ -68,5 +71,17 @@ describe("schema virtq.sim/1", () => {
     expect(problemsOf({ ...report, more: 1 })).not.toEqual([]);
     expect(problemsOf({ ...report, layout: "ring" })).not.toEqual([]);
     expect(problemsOf()).not.toEqual([]);
+  });
+});
+
+describe("schema virtq.scenario/1", () => {
+  it("fits every scene", async () => {
+    const file = new URL("../../schema/virtq.scenario-1.schema.json", import.meta.url);
+    const fits = ajv.compile(JSON.parse(readFileSync(file, "utf8")));
+    const scenarios: SceneReport[] = [];
+    for (const scene of SCENES) scenarios.push(await runScenario(scene));
+    fits(JSON.parse(JSON.stringify({ schema: SCENARIO_SCHEMA, scenarios })));
+    expect(fits.errors ?? []).toEqual([]);
+    expect(fits({ schema: SCENARIO_SCHEMA, scenarios: [{ ...scenarios[0], passed: "yes" }] })).toBe(false);
   });
 });

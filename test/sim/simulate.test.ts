@@ -153,7 +153,7 @@ describe("what was negotiated decides, not what was asked for", () => {
       negotiated: [],
       chains: 0,
       nsPerChain: null,
-      findings: [],
+      findings: [{ clause: "RESERVED-001", side: "driver", level: "MUST" }],
     });
     expect(report.reason).toContain("VERSION_1 (32) must be accepted");
     expect(report.transcript.at(-1)).toMatchObject({ step: "status", note: "FAILED" });
