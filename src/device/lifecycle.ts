@@ -230,10 +230,11 @@ export class Lifecycle {
     const { features, profile } = this.parts;
     const before = this.state.status;
     const isRetry = features.refusal !== undefined;
-    const policy = isRetry ? { policy: use(profile.policies, "retryAfterRefusal") } : {};
+    const isUnoffered = !features.accepted.isSubsetOf(features.offered);
+    const decides = isRetry ? "retryAfterRefusal" : isUnoffered ? "unofferedBits" : undefined;
+    const policy = decides === undefined ? {} : { policy: use(profile.policies, decides) };
     if (!features.confirm()) {
-      const refused = `refused: ${features.refusal}`;
-      this.statusEvent(before, "2.2.2", refused, {
+      this.statusEvent(before, "2.2.2", `${features.refusal}`, {
         code: "FEATURES_REFUSED",
         field: "FEATURES_OK",
         ...policy,

@@ -86,10 +86,12 @@ export function rowCells({ event, more }: Row): Cells {
 
 /** Whether the row says something that the other side's row doesn't: all of the driver's, the device's decisions. */
 function isOwnNews(event: ShownEvent): boolean {
-  const { side, step, field, code, policy } = event;
+  const { side, step, field, code, policy, access } = event;
   if (code !== undefined || policy !== undefined) return true;
   if (isQuietRead(event)) return false;
-  return side === "driver" || (step === "status" && field === "FEATURES_OK") || step === "notify";
+  if (side === "driver" || step === "notify" || (step === "status" && field === "FEATURES_OK")) return true;
+  // What no access of the driver caused is the device's own doing; the layout is what the driver says, too.
+  return access === undefined && step !== "layout";
 }
 
 /** A read that changed, decided and breached nothing. */

@@ -45,7 +45,11 @@ const sets = (accepted: readonly string[], negotiated: readonly string[] = []) =
 
 const story = events(
   { step: "reset", ...status, before: "0x0f", after: "0x00", section: "2.4", note: "asks for a reset" },
-  { ...device, step: "reset", ...status, before: "0x0f", after: "0x00", section: "2.4", ...sets([]) },
+  {
+    ...device,
+    ...{ step: "reset", ...status, before: "0x0f", after: "0x00", section: "2.4" },
+    ...{ ...sets([]), access: { register: "status", how: "write", value: 0 } },
+  },
   reads(0),
   reads(0),
   reads(0),
@@ -59,6 +63,7 @@ const story = events(
       before: "0x00000000",
       after: "0x30028028",
       section: "2.2",
+      access: { register: "driver-features", how: "write", index: 0, value: 0x30028028 },
     },
     ...sets(CHOICE.slice(0, 6)),
   },
@@ -70,6 +75,7 @@ const story = events(
       before: "0x00000000",
       after: "0x00000005",
       section: "2.2",
+      access: { register: "driver-features", how: "write", index: 1, value: 0x00000005 },
     },
     ...sets(CHOICE),
   },

@@ -84,7 +84,7 @@ describe("Transcript", () => {
       ["device", "FEATURES_REFUSED", "2.2.2"],
       ["device", "CONFIG_RANGE", "2.5"],
     ]);
-    expect(rig.transcript.toText({ width: 160 })).toContain("FEATURES_REFUSED: refused: no");
+    expect(rig.transcript.toText({ width: 160 })).toContain("FEATURES_REFUSED: no");
   });
 
   it("leaves a side without a listener alone", async () => {

@@ -2,6 +2,7 @@
 import { BalloonDriver } from "../../driver/balloon";
 import { BALLOON_DRIVER_FEATURES, balloonValidate } from "../../driver/balloon-features";
 import { BalloonModel } from "../../models/balloon";
+import { hex } from "../../negotiation/control-event";
 import type { Pair } from "../pair";
 import type { Scene } from "../scene";
 import { turn } from "./traffic";
@@ -45,7 +46,7 @@ const accessPlatform: Scene = {
     const result = await pair.driver.initialize();
     stage.check("result", result.ok ? "ok" : result.code, "FEATURES_REFUSED");
     stage.check("why", pair.device.refusal, "ACCESS_PLATFORM (33) must be accepted");
-    stage.check("status", pair.device.status, 0x83);
+    stage.check("status", hex(pair.device.status), "0x83");
     stage.check("negotiated", pair.device.negotiated === undefined, true);
   },
 };

@@ -4,6 +4,7 @@ import { DEVICE_PROFILES } from "../../device/profiles";
 import { NET_DRIVER_FEATURES } from "../../driver/net-features";
 import { EchoModel } from "../../models/echo";
 import { NetModel } from "../../models/net";
+import { hex } from "../../negotiation/control-event";
 import type { Scene, Stage } from "../scene";
 import { echo } from "./traffic";
 
@@ -21,7 +22,7 @@ const legacyDriver: Scene = {
     });
     stage.check("ok", (await pair.driver.initialize()).ok, true);
     stage.check("taken for a legacy driver", pair.device.isLegacy, true);
-    stage.check("status, without FEATURES_OK", pair.device.status, 7);
+    stage.check("status, without FEATURES_OK", hex(pair.device.status), "0x07");
     stage.check("layout", pair.device.ring?.layout, "split");
     stage.check("chains", await echo(pair), "8 of 8");
   },
@@ -35,7 +36,7 @@ const refused: Scene = {
   async play(stage) {
     const pair = stage.pair({ model: new EchoModel(), driverProfile: "legacy" });
     stage.check("ok", (await pair.driver.initialize()).ok, false);
-    stage.check("status", pair.device.status, 0x83);
+    stage.check("status", hex(pair.device.status), "0x83");
   },
 };
 

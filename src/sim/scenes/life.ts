@@ -6,6 +6,7 @@ import { BlkModel } from "../../models/blk";
 import { DeferredBackend } from "../../models/deferred-backend";
 import { EchoModel } from "../../models/echo";
 import { MemoryBackend } from "../../models/memory-backend";
+import { hex } from "../../negotiation/control-event";
 import { VIRTIO_BLK_S_OK } from "../../spec/blk";
 import { fillPayload } from "../payload";
 import type { Scene } from "../scene";
@@ -41,10 +42,14 @@ const suspend: Scene = {
     stage.check("at the backend", backend.pending, 16);
     const suspended = driver.suspend();
     await turn();
-    stage.check("still in progress", `${device.phase}, status ${device.status}`, "suspending, status 31");
+    stage.check(
+      "still in progress",
+      `${device.phase}, status ${hex(device.status)}`,
+      "suspending, status 0x1f",
+    );
     await backend.settleAll();
     await suspended;
-    stage.check("suspended", device.status, 27);
+    stage.check("suspended", hex(device.status), "0x1b");
     let done = 0;
     let right = 0;
     const count = () =>
@@ -59,7 +64,7 @@ const suspend: Scene = {
     stage.check("notifications while suspended", changes, 0);
     await driver.resume();
     await turn();
-    stage.check("resumed", device.status, 15);
+    stage.check("resumed", hex(device.status), "0x0f");
     stage.check("notifications of the change", changes, 1);
     const same = (i: number) =>
       core.view(address + i * SECTOR, SECTOR).every((byte, at) => byte === disk.bytes[i * 16 * SECTOR + at]);
@@ -79,16 +84,16 @@ const needsReset: Scene = {
   summary: "a device in use finds that it can't go on; the driver is told, resets it and starts anew",
   ending: "DEVICE_NEEDS_RESET shows before the notification, and the second life carries data",
   async play(stage) {
-    const statuses: number[] = [];
+    const statuses: string[] = [];
     const pair = stage.pair({
       model: new EchoModel(),
       offer: RING,
-      onConfigChange: () => statuses.push(pair.device.status),
+      onConfigChange: () => statuses.push(hex(pair.device.status)),
     });
     stage.check("ok", (await pair.driver.initialize()).ok, true);
     stage.check("chains", await echo(pair), "8 of 8");
     pair.device.needsReset(new VirtioError("INTERNAL", "a part of the device broke", { section: "2.1.2" }));
-    stage.check("status when it was told", statuses, [0x4f]);
+    stage.check("status when it was told", statuses, ["0x4f"]);
     const code = await pair.driver.check().then(
       () => "nothing",
       (error: VirtioError) => error.code,

@@ -1,6 +1,7 @@
 /** Scenes about who accepts what, and when it counts (§2.2, §3.1.1, patch for issue 241). */
 import { VirtioError } from "../../errors";
 import { EchoModel } from "../../models/echo";
+import { hex } from "../../negotiation/control-event";
 import type { Scene } from "../scene";
 import { echo } from "./traffic";
 
@@ -17,7 +18,7 @@ const givesUp: Scene = {
     const pair = stage.pair({ model: new EchoModel(), offer: RING, label: "first", validate: stops });
     const result = await pair.driver.initialize();
     stage.check("result", result.ok ? "ok" : result.reason, "this is not a device for me");
-    stage.check("status", pair.device.status, 0x83);
+    stage.check("status", hex(pair.device.status), "0x83");
     stage.check("negotiated", pair.device.negotiated === undefined, true);
     const next = stage.pair({ model: new EchoModel(), offer: RING, label: "second" });
     stage.check("the next one", (await next.driver.initialize()).ok, true);
@@ -69,7 +70,7 @@ const lateWrite: Scene = {
     const propolis = stage.pair(other);
     const result = await propolis.driver.initialize();
     stage.check("propolis", result.ok ? "ok" : result.code, "QUEUE_NOT_READY");
-    stage.check("propolis status", propolis.device.status, 0xcb);
+    stage.check("propolis status", hex(propolis.device.status), "0xcb");
   },
 };
 
