@@ -5,6 +5,8 @@ const library = {
   index: "src/index.ts",
   models: "src/models.ts",
   transport: "src/transport.ts",
+  conformance: "src/conformance.ts",
+  scenarios: "src/scenarios.ts",
   node: "src/node.ts",
 };
 

@@ -23,7 +23,7 @@ const ARROW = [
   ["sim"],
   ["report"],
   ["slim"],
-  ["index", "node"],
+  ["index", "node", "scenarios"],
   ["cli"],
 ];
 /** Packages that are installed with virtq, for its command line alone. */

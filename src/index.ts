@@ -1,17 +1,21 @@
 /**
  * `virtq`: a virtqueue simulator whose rings run in WebAssembly. What a program imports; nothing happens at import.
- * Device models are in `virtq/models`, transports in `virtq/transport`, what needs Node in `virtq/node`.
+ * Device models are in `virtq/models`, transports in `virtq/transport`, the lint in `virtq/conformance`, scenes in
+ * `virtq/scenarios`, what needs Node in `virtq/node`.
  */
 export { type Core, type CoreOptions, loadCore, loadCoreSync } from "./core/core";
 export type { GuestRegion } from "./core/regions";
 export { type StateArea, stateBytes } from "./core/state-area";
 export { type DeviceOptions, VirtioDevice } from "./device/device";
+export { type InterfaceEvidence, LEGACY_DETECTIONS, type LegacyDetection } from "./device/legacy";
 export type { ConfigField, DeviceContext, DeviceModel, QueueDeclaration } from "./device/model";
-export type { DeviceProfile } from "./device/profiles";
+export type { DevicePolicies } from "./device/policies";
+export { DEVICE_PROFILES, type DeviceProfile } from "./device/profiles";
 export { type DriverOptions, type InitializeResult, VirtioDriver } from "./driver/driver";
-export type { DriverProfile } from "./driver/profiles";
+export type { DriverStep } from "./driver/driver-step";
+export { DRIVER_PROFILES, type DriverProfile } from "./driver/profiles";
 export { type ErrorCode, VirtioError } from "./errors";
-export type { ControlEvent, EventSink } from "./negotiation/control-event";
+export type { ControlEvent, EventSink, PolicyUse, RegisterAccess } from "./negotiation/control-event";
 export { FeatureSet } from "./negotiation/feature-set";
 export { formatTable } from "./report/table";
 export type { SimDocument, SimReport } from "./sim/metrics";
