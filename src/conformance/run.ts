@@ -3,7 +3,10 @@
  * Follows both sides and judges nobody. The status byte is not enough: 31 is two phases, and the device alone may
  * take FEATURES_OK, DRIVER_OK and SUSPEND back, so a write is held against what the driver could know.
  */
+
+import type { ConfigLayout } from "../negotiation/config-table";
 import type { RegisterAccess } from "../negotiation/control-event";
+import { featureBit } from "../negotiation/feature-names";
 import { FeatureSet } from "../negotiation/feature-set";
 import {
   VIRTIO_CONFIG_S_ACKNOWLEDGE as ACKNOWLEDGE,
@@ -70,6 +73,7 @@ export class Run {
   wasLive = false;
   /** Which queues were stopped or reset in this life, and may be enabled again. */
   readonly stopped = new Set<number>();
+  private readonly bitsOfField = new Map<ConfigLayout, readonly number[]>();
 
   constructor(context: JudgeContext) {
     this.context = context;
@@ -91,6 +95,15 @@ export class Run {
   /** What the driver said it would use: frozen from FEATURES_OK on, the words as they are before. */
   get declared(): FeatureSet {
     return this.frozen ?? this.accepted;
+  }
+
+  /** The feature bits that a field hangs on, any one of them; none: the field is always there. */
+  governors(field: ConfigLayout): readonly number[] {
+    const known = this.bitsOfField.get(field);
+    if (known !== undefined) return known;
+    const bits = field.anyOf.map((name) => featureBit(name, this.context.deviceType));
+    this.bitsOfField.set(field, bits);
+    return bits;
   }
 
   /** Takes in an access; after the rules have looked at it. `act` is what it amounts to. */
