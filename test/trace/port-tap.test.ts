@@ -121,7 +121,7 @@ it("tells of a write before the interrupt that it causes, and passes the interru
     told.push([side, step, field, note].join(" ")),
   );
   port.onInterrupt((...what) => heard.push(what));
-  port.writeStatus(0xf);
+  port.writeStatus(0xb);
   port.notify(1);
   expect(told).toEqual([
     "driver status status written",
