@@ -28,15 +28,19 @@ export class OfferSeen {
 
   /** Whether it is known if the bit is offered. */
   knows(bit: number): boolean {
-    return this.told !== undefined || this.words[bit >>> 5] !== undefined;
+    if (this.told !== undefined) return true;
+    const isDoubtful = bit >= 64 && this.repeats && this.words[3] === undefined;
+    return this.words[bit >>> 5] !== undefined && !isDoubtful;
   }
 
   /** Devices that know two words alone show the second again for the others: that is no offer. */
+  private get repeats(): boolean {
+    const [, second = 0, ...high] = this.words;
+    return second !== 0 && high.every((word) => word === undefined || word === second);
+  }
+
   private fromWords(): FeatureSet {
-    const [first, second, ...high] = this.words;
-    const isAlias =
-      second !== undefined && second !== 0 && high.every((w) => w === undefined || w === second);
-    const words = [first, second, ...(isAlias ? [] : high)];
+    const words = this.repeats ? this.words.slice(0, 2) : this.words;
     return FeatureSet.fromWords(words.map((word) => word ?? 0));
   }
 }

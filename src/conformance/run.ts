@@ -67,7 +67,7 @@ export class Run {
   frozen: FeatureSet | undefined;
   /** The frozen set once the device has confirmed it, or the driver went on as if it had. */
   negotiated: FeatureSet | undefined;
-  /** This life began with a status that read 0, not with a driver that didn't wait for it. */
+  /** This life began with a status that read 0; else what the device shows may be left from the life before. */
   resetWasSeen = false;
   /** DRIVER_OK was set in this life. */
   wasLive = false;
@@ -140,7 +140,8 @@ export class Run {
     else if ((added & SUSPEND) !== 0 && this.phase === "live" && this.negotiated?.has("SUSPEND")) {
       this.phase = "suspending";
     } else if (this.phase === "suspended") {
-      if ((written & DRIVER_OK) !== 0) this.phase = "resuming";
+      // By DRIVER_OK; drivers from before there was a text cleared SUSPEND instead.
+      if ((written & DRIVER_OK) !== 0 || (written & SUSPEND) === 0) this.phase = "resuming";
     } else if (this.phase !== "needs-reset" && !this.isInTransition) this.advance(added, written);
     if (this.isInTransition) this.shown &= ~(SUSPEND | DRIVER_OK);
   }

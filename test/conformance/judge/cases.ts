@@ -105,7 +105,7 @@ export const CASES: readonly Case[] = [
   {
     clause: "STATUS-001",
     name: "sets a bit that is the device's",
-    breach: all(toDriver, set(0x43)),
+    breach: all(shows(0x1b), toDriver, set(0x43)),
     conforms: all(toDriver, shows(0x43), set(0xc3)),
   },
   {

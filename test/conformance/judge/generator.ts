@@ -124,8 +124,9 @@ export class GeneratedRun {
     this.generation = choices.next(256);
   }
 
-  /** Lives until the choices are used up. */
+  /** A few lives, and a reset. */
   generate(): this {
+    if (this.choices.oneIn(4)) this.emit(shows(this.choices.pick([0, 0xf, 0x1b, 0x83]) ?? 0));
     this.at("start");
     const lives = 1 + this.choices.next(3);
     for (let life = 0; life < lives; life++) {
@@ -354,8 +355,8 @@ export class GeneratedRun {
   }
 
   private reset(): void {
+    const before = this.lastStatus || 0x1b;
     this.emit(set(0));
-    const before = this.status === 0 ? 0xf : this.status;
     if (this.choices.oneIn(4)) this.emit(shows(before), shows(before));
     this.at("resetting");
     if (this.choices.oneIn(4)) this.emit(set(0));
@@ -424,7 +425,7 @@ export class GeneratedRun {
   private readWide(field: ConfigLayout): void {
     this.readGeneration();
     this.readPieces(field);
-    const mayChange = (this.status & 0x10) === 0 && !this.isSuspended;
+    const mayChange = (this.status & 0x10) === 0 && this.lastStatus !== 0x1b;
     if (mayChange && this.choices.oneIn(4)) {
       this.change();
       this.readGeneration();
@@ -442,10 +443,10 @@ export class GeneratedRun {
     this.readPieces(field);
   }
 
-  /** Whether the last status that was seen is that of a suspended device. */
-  private get isSuspended(): boolean {
+  /** The status as it was read or written last; 0 before anything was. */
+  private get lastStatus(): number {
     const last = this.happenings.findLast(({ access }) => access?.register === "status");
-    return last?.access?.value === 0x1b;
+    return last?.access?.value ?? 0;
   }
 
   /** The device changes a value, and the generation with it. */
