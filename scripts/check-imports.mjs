@@ -10,6 +10,7 @@ import ts from "typescript";
 const ARROW = [
   ["spec"],
   ["errors"],
+  ["capture"],
   ["assembly"],
   ["core"],
   ["negotiation"],

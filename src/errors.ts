@@ -1,6 +1,7 @@
 /**
  * The one error class of virtq, its codes, and the "did you mean" of every message about a name.
- * Ring codes mirror src/spec/result.ts; the others belong to the control plane, the transports and the command line.
+ * Ring codes mirror src/spec/result.ts; the others belong to the control plane, the transports, captures and the
+ * command line.
  */
 import * as result from "./spec/result";
 
@@ -8,6 +9,11 @@ type ResultName = keyof typeof result;
 
 /** Codes that no ring function returns, in alphabetical order. */
 type ControlPlaneCode =
+  | "BYTE_ORDER"
+  | "CAPTURE_FRAME_SIZE"
+  | "CAPTURE_INVALID"
+  | "CAPTURE_LINK_TYPE"
+  | "CAPTURE_TRUNCATED"
   | "CHAIN_TOO_SHORT"
   | "CONFIG_RANGE"
   | "CONFIG_READONLY"

@@ -17,6 +17,7 @@ export { formatTable } from "./report/table";
 export type { SimDocument, SimReport } from "./sim/metrics";
 export { type SimulateOptions, simulate } from "./sim/simulate";
 export { Transcript } from "./trace/transcript";
+export { type TranscriptTableOptions, transcriptTable } from "./trace/transcript-table";
 export { Loopback } from "./transport/loopback";
 export type { Chain, ChainReader, ChainWriter } from "./virtqueue/chain";
 export { DeviceQueue, type DeviceQueueOptions } from "./virtqueue/device-queue";

@@ -1,7 +1,25 @@
 /** `virtq/models`: devices to put behind a VirtioDevice, their backends, and the drivers that talk to them. */
-export { BlkDriver, type BlkDriverOptions } from "./driver/blk";
+export { BalloonDriver, type BalloonDriverOptions } from "./driver/balloon";
+export { BALLOON_DRIVER_FEATURES, balloonPoison, balloonValidate } from "./driver/balloon-features";
+export type { BalloonStatistics } from "./driver/balloon-stats";
+export { BLK_DRIVER_FEATURES, BlkDriver, type BlkDriverOptions } from "./driver/blk";
+export { CONSOLE_DRIVER_FEATURES, ConsoleDriver, type ConsoleDriverOptions } from "./driver/console";
+export { NetDriver, type NetReceiver } from "./driver/net";
+export { NET_DRIVER_FEATURES, NET_DRIVER_OFFLOADS, netProbe, netValidate } from "./driver/net-features";
+export type { NetLink } from "./driver/net-link";
+export type { NetDriverOptions } from "./driver/net-sizes";
+export { type RngCompletion, RngDriver } from "./driver/rng";
 export type { BlkBackend, GuestBytes } from "./models/backend";
+export { BalloonModel, type BalloonOptions, type BalloonPages } from "./models/balloon";
+export type { BalloonStat } from "./models/balloon-stats";
 export { BlkModel, type BlkOptions } from "./models/blk";
+export { ConsoleModel, type ConsoleOptions } from "./models/console";
 export { DeferredBackend } from "./models/deferred-backend";
 export { EchoModel, type EchoOptions } from "./models/echo";
 export { MemoryBackend } from "./models/memory-backend";
+export { NetModel } from "./models/net";
+export type { NetCounters } from "./models/net-counters";
+export type { NetIdentity, NetOptions } from "./models/net-options";
+export { joinWires, loopWire, type NetPlug, type NetWire } from "./models/net-wire";
+export { type EntropySource, RngModel, type RngOptions } from "./models/rng";
+export { type NetHeader, PLAIN_NET_HEADER } from "./negotiation/net-header";

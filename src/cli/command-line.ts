@@ -6,6 +6,7 @@ import { type CAC, type Command, cac } from "cac";
 import { nearest } from "../errors";
 import { wrap } from "../report/wrap";
 import { declareSim } from "./sim-arguments";
+import { terminalWidth } from "./terminal-width";
 import { UsageError } from "./usage-error";
 import { optionName } from "./values";
 
@@ -26,7 +27,10 @@ export type Request =
  */
 export function parseCommandLine(argv: readonly string[], version: string): Request {
   const cli = cac("virtq");
-  const sim = cli.command("sim", "Move chains or a disk through negotiated virtqueues and check every byte");
+  const sim = cli.command(
+    "sim",
+    "Move chains, a disk or captured frames through negotiated virtqueues and check every byte",
+  );
   sim.usage("sim [options]");
   declareSim(sim);
   cli.help((sections) => sections.map((section) => ({ ...section, body: fold(section.body) })));
@@ -80,7 +84,7 @@ function hint(name: string, known: readonly string[]): string {
 
 /** Breaks the lines of a help section where the terminal ends, under the column that their text begins in. */
 function fold(body: string): string {
-  const width = process.stdout.columns ?? 80;
+  const width = terminalWidth();
   const lines = body.split("\n").map((line) => {
     const text = /^ +\S.*? {2,}(?=\S)/.exec(line)?.[0].length ?? 4;
     return wrap(line.trimEnd(), width, " ".repeat(text));

@@ -6,7 +6,7 @@ import { copyDisk } from "../sim/disk";
 import type { SimReport } from "../sim/metrics";
 import { VIRTIO_BLK_SECTOR_SIZE } from "../spec/blk";
 import { compareDisks, type DiskContents, sha256 } from "./disk-digest";
-import { checkImage, checkOutput, ScratchFiles, systemReason } from "./disk-files";
+import { checkImage, checkOutput, ScratchFiles, systemReason, systemText } from "./files";
 import { plainCopy } from "./plain-copy";
 import type { Progress } from "./progress";
 import { negotiations } from "./runs";
@@ -182,10 +182,4 @@ class DiskRun {
 async function warmUp(): Promise<void> {
   const disk = () => new MemoryBackend(new Uint8Array(1024 * 1024));
   await copyDisk({ source: disk(), target: disk(), blockSize: VIRTIO_BLK_SECTOR_SIZE });
-}
-
-function systemText(error: unknown): string {
-  const { path, dest } = error as NodeJS.ErrnoException & { dest?: string };
-  const file = dest ?? path;
-  return file === undefined ? systemReason(error) : `${file}: ${systemReason(error)}`;
 }

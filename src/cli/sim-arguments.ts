@@ -21,7 +21,11 @@ export interface SimArguments {
   readonly disk: string | undefined;
   readonly diskOut: string | undefined;
   readonly blockSize: number | undefined;
+  readonly pcap: string | undefined;
+  readonly pcapOut: string | undefined;
   readonly flipByte: number | undefined;
+  readonly scenario: string | undefined;
+  readonly listScenarios: boolean;
   readonly transcript: boolean;
   readonly json: boolean;
 }
@@ -42,7 +46,11 @@ const OPTIONS: readonly (readonly [flag: string, description: string])[] = [
   ["--disk <file>", "Copy this disk through two block devices instead of an echo"],
   ["--disk-out <file>", "Keep the second disk here; the file must not exist"],
   ["--block-size <bytes>", "Data of one disk request, a multiple of 512. Default: 1M"],
-  ["--flip-byte <offset>", "Fault injection: invert this byte of the disk while it is in guest memory"],
+  ["--pcap <file>", "Send the frames of this capture (pcap, pcapng) through two network devices"],
+  ["--pcap-out <file>", "Write what arrived as pcapng; the file must not exist"],
+  ["--flip-byte <offset>", "Fault injection: invert this byte of the disk, or of all frames, on its way"],
+  ["--scenario <name>", 'Play a scene of a negotiation, or all of them with "all"'],
+  ["--list-scenarios", "Print the scenes, a line each"],
   ["--transcript", "Print every step of the negotiation, not the short form"],
   ["--json", "Print one JSON object (schema virtq.sim/1)"],
 ];
@@ -52,6 +60,8 @@ const EXAMPLES: readonly string[] = [
   "  $ virtq sim --accept VERSION_1,RING_PACKED,EVENT_IDX --chains 1_000_000",
   "  $ virtq sim --accept VERSION_1,INDIRECT_DESC --indirect --readable 16,4096 --writable 1",
   "  $ virtq sim --disk rootfs.img --disk-out copy.img",
+  "  $ virtq sim --pcap traffic.pcap --pcap-out arrived.pcapng",
+  "  $ virtq sim --scenario net-mtu-60",
   "  $ virtq sim --offer VERSION_1 --queue-size 16 --json",
 ];
 
@@ -83,12 +93,23 @@ export function readSimArguments(argv: readonly string[]): SimArguments {
     disk: textOf(argv, "disk"),
     diskOut: textOf(argv, "disk-out"),
     blockSize: numberOf(argv, "block-size"),
+    pcap: textOf(argv, "pcap"),
+    pcapOut: textOf(argv, "pcap-out"),
     flipByte: numberOf(argv, "flip-byte"),
+    scenario: textOf(argv, "scenario"),
+    listScenarios: argv.includes("--list-scenarios"),
     transcript: argv.includes("--transcript"),
     json: argv.includes("--json"),
   };
-  refuseWithout(parsed, "disk", ["diskOut", "blockSize", "flipByte"]);
+  if (parsed.disk !== undefined && parsed.pcap !== undefined) {
+    throw new UsageError("--disk and --pcap are two different runs: give one of them");
+  }
+  refuseWithout(parsed, ["disk"], ["diskOut", "blockSize"]);
+  refuseWithout(parsed, ["pcap"], ["pcapOut"]);
+  refuseWithout(parsed, ["disk", "pcap"], ["flipByte"]);
   refuseBeside(parsed, "disk", ["chains", "readable", "writable"]);
+  refuseBeside(parsed, "pcap", ["chains", "readable", "writable"]);
+  refuseBesideScene(parsed);
   if (parsed.seed !== undefined && parsed.seed > 0xffffffff) {
     throw new UsageError(`--seed must be below 2^32, not ${parsed.seed}`);
   }
@@ -98,14 +119,28 @@ export function readSimArguments(argv: readonly string[]): SimArguments {
   return parsed;
 }
 
+/** A scene decides everything but how it is shown. */
+function refuseBesideScene({ scenario, listScenarios, transcript: _, json, ...others }: SimArguments): void {
+  if (scenario === undefined && !listScenarios) return;
+  const scene = scenario === undefined ? "--list-scenarios" : "--scenario";
+  const given = Object.entries(others).find(([, value]) => value !== undefined && value !== false);
+  if (given !== undefined) {
+    throw new UsageError(`${optionName(given[0])} can't stand beside ${scene}: a scene decides that itself`);
+  }
+  if (scenario !== undefined && listScenarios)
+    throw new UsageError("--scenario and --list-scenarios: give one of them");
+  if (listScenarios && json) throw new UsageError("--list-scenarios prints text: leave out --json");
+}
+
 function refuseWithout(
   parsed: SimArguments,
-  needed: keyof SimArguments,
+  needed: (keyof SimArguments)[],
   options: (keyof SimArguments)[],
 ): void {
   const given = options.find((option) => parsed[option] !== undefined);
-  if (given !== undefined && parsed[needed] === undefined) {
-    throw new UsageError(`${optionName(given)} means something only with ${optionName(needed)} FILE`);
+  if (given !== undefined && needed.every((option) => parsed[option] === undefined)) {
+    const either = needed.map((option) => `${optionName(option)} FILE`).join(" or ");
+    throw new UsageError(`${optionName(given)} means something only with ${either}`);
   }
 }
 

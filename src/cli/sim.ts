@@ -1,19 +1,21 @@
 /** `virtq sim`: runs the negotiations, prints what came of them. */
 
+import { findingLines } from "../report/finding-lines";
 import { faultText, runTitle } from "../report/rows";
 import { transcriptPath } from "../report/transcript-path";
 import { wrap } from "../report/wrap";
 import { SIM_SCHEMA, type SimDocument, type SimReport } from "../sim/metrics";
 import { simulate } from "../sim/simulate";
-import { transcriptText } from "../trace/transcript";
+import { transcriptTable } from "../trace/transcript-table";
+import { runCapture } from "./capture-run";
 import { colours } from "./colours";
 import { runDisk } from "./disk-run";
 import { Progress } from "./progress";
 import { negotiations } from "./runs";
+import { listScenarios, runScenarios } from "./scenario-run";
 import type { SimArguments } from "./sim-arguments";
 import { drawReasons, drawTable } from "./table";
-
-const DEFAULT_WIDTH = 80;
+import { terminalWidth } from "./terminal-width";
 
 /**
  * Runs the command.
@@ -22,11 +24,17 @@ const DEFAULT_WIDTH = 80;
  * @throws UsageError, VirtioError
  */
 export async function runSim(given: SimArguments): Promise<boolean> {
+  if (given.listScenarios) {
+    process.stdout.write(`${listScenarios()}\n`);
+    return true;
+  }
+  if (given.scenario !== undefined) return runScenarios(given.scenario, given);
   const progress = new Progress();
   let reports: readonly SimReport[];
   try {
-    reports =
-      given.disk === undefined ? await runEchos(given, progress) : await runDisk(given, given.disk, progress);
+    if (given.disk !== undefined) reports = await runDisk(given, given.disk, progress);
+    else if (given.pcap !== undefined) reports = await runCapture(given, given.pcap, progress);
+    else reports = await runEchos(given, progress);
   } finally {
     progress.clear();
   }
@@ -60,12 +68,12 @@ async function runEchos(given: SimArguments, progress: Progress): Promise<SimRep
 
 /** Everything that a person is told: the comparison, the steps of the negotiations, and what went wrong. */
 function explain(reports: readonly SimReport[], given: SimArguments): string {
-  const width = process.stdout.columns ?? DEFAULT_WIDTH;
+  const width = terminalWidth();
   const isAnything = reports.some(({ outcome }) => outcome !== "refused");
   const parts = [isAnything ? drawTable(reports, width) : drawReasons(reports, width)];
   for (const report of reports) {
     for (const [text, devices] of negotiationTexts(report, given.transcript, width)) {
-      const whose = devices === "" ? "" : `, ${devices} disk`;
+      const whose = devices === "" ? "" : `, ${devices} ${report.kind === "disk" ? "disk" : "device"}`;
       parts.push(`${colours.bold(`${runTitle(report)}${whose}: the negotiation`)}\n${text}`);
     }
   }
@@ -82,9 +90,10 @@ function negotiationTexts(report: SimReport, isWhole: boolean, width: number): M
   for (const device of new Set(report.transcript.map((event) => event.device ?? ""))) {
     const events = report.transcript.filter((event) => (event.device ?? "") === device);
     const isLong = isWhole || report.outcome === "refused";
+    const findings = report.findings.filter((finding) => (finding.device ?? "") === device);
     const text = isLong
-      ? transcriptText(events, { short: !isWhole, times: isWhole })
-      : wrap(transcriptPath(events), width);
+      ? transcriptTable(events, { width, short: !isWhole, times: isWhole, findings, paint: colours })
+      : [wrap(transcriptPath(events), width), ...findingLines(findings, width)].join("\n");
     const others = texts.get(text);
     texts.set(text, others === undefined ? device : `${others} and ${device}`);
   }

@@ -36,7 +36,14 @@ export interface ConfigWrite {
   readonly accepted: FeatureSet;
   /** Whether FEATURES_OK is set: before, only fields writable at any time take a value (§3.1.1). */
   readonly featuresOk: boolean;
+  /** As in {@link ConfigSpace.read}. */
+  readonly order?: ByteOrder;
+  /** Whether DRIVER_OK is set: from then on some fields are frozen (§5.5.6.6). Default false. */
+  readonly driverOk?: boolean;
 }
+
+/** Which byte of a number comes first. */
+export type ByteOrder = "little" | "big";
 
 /** A field that exists, and the bytes of one that keeps its own value. */
 interface Slot {
@@ -55,6 +62,7 @@ export class ConfigSpace {
   /** What the bytes were when the generation was last read. */
   private readonly seen: Uint8Array;
   private changed = false;
+  private frozen = false;
   private generation = 0;
 
   /**
@@ -81,14 +89,19 @@ export class ConfigSpace {
    * Reads 1, 2 or 4 bytes.
    *
    * @param accepted what the driver feature words hold now
+   * @param order of the bytes within a field: the guest's own on the legacy interface (§2.5.3)
    */
-  read(offset: number, bytes: number, accepted: FeatureSet): ConfigAnswer {
+  read(offset: number, bytes: number, accepted: FeatureSet, order: ByteOrder = "little"): ConfigAnswer {
     const breach = this.outOfRange(offset, bytes);
     if (breach !== undefined) return { value: 0, fields: [], breach };
     this.refresh(accepted);
+    const touched = this.touched(offset, bytes);
     let value = 0;
-    for (let i = bytes - 1; i >= 0; i--) value = value * 256 + (this.bytes[offset + i] ?? 0);
-    return { value, fields: this.touched(offset, bytes).map(({ field }) => field.name) };
+    for (let i = bytes - 1; i >= 0; i--) {
+      const field = touched.find((slot) => overlap(slot.field, offset + i, 1) === 1)?.field;
+      value = value * 256 + (this.bytes[field ? byteAt(field, offset + i, order) : offset + i] ?? 0);
+    }
+    return { value, fields: touched.map(({ field }) => field.name) };
   }
 
   /**
@@ -108,8 +121,8 @@ export class ConfigSpace {
     for (const { field, kept } of touched) {
       const whole = kept ?? this.bytes.slice(field.offset, field.offset + field.bytes);
       for (let i = 0; i < bytes; i++) {
-        const at = offset + i - field.offset;
-        if (at >= 0 && at < field.bytes) whole[at] = (value >>> (8 * i)) & 0xff;
+        if (overlap(field, offset + i, 1) < 1) continue;
+        whole[byteAt(field, offset + i, access.order) - field.offset] = (value >>> (8 * i)) & 0xff;
       }
       written(field.name, decode(whole));
     }
@@ -124,7 +137,7 @@ export class ConfigSpace {
   /** The generation, which is another one whenever an access since the last call may have seen other values (§2.5). */
   readGeneration(accepted: FeatureSet): number {
     this.refresh(accepted);
-    if (this.changed) {
+    if (this.changed && !this.frozen) {
       this.generation = (this.generation + 1) >>> 0;
       this.seen.set(this.bytes);
       this.changed = false;
@@ -140,14 +153,27 @@ export class ConfigSpace {
     );
   }
 
+  /** Holds all values as they are, whatever the model says: the device is suspended (§3.4.1). */
+  freeze(accepted: FeatureSet): void {
+    this.refresh(accepted);
+    this.frozen = true;
+  }
+
+  /** Follows the model again. */
+  thaw(): void {
+    this.frozen = false;
+  }
+
   /** Gives fields that keep their own value the first one again. */
   reset(): void {
+    this.thaw();
     for (const { field, kept } of this.slots) {
       if (kept !== undefined && typeof field.value !== "function") kept.set(encode(field.value, field.bytes));
     }
   }
 
   private refresh(accepted: FeatureSet): void {
+    if (this.frozen) return;
     for (const { field, kept } of this.slots) {
       const now =
         kept ?? encode(typeof field.value === "function" ? field.value(accepted) : field.value, field.bytes);
@@ -181,7 +207,7 @@ export class ConfigSpace {
 
 function unwritable(
   touched: readonly Slot[],
-  { offset, bytes, featuresOk }: ConfigWrite,
+  { offset, bytes, featuresOk, driverOk = false }: ConfigWrite,
 ): ConfigBreach | undefined {
   const readOnly = touched.find(({ field }) => !field.writable)?.field.name;
   const covered = touched.reduce((sum, { field }) => sum + overlap(field, offset, bytes), 0);
@@ -190,12 +216,20 @@ function unwritable(
     return { code: "CONFIG_READONLY", reason, section: "2.5" };
   }
   const early = featuresOk ? undefined : touched.find(({ field }) => field.writable !== "any-time");
-  if (early === undefined) return undefined;
+  const late = driverOk ? touched.find(({ field }) => field.writable === "until-driver-ok") : undefined;
+  const mistimed = early ?? late;
+  if (mistimed === undefined) return undefined;
   return {
     code: "STATUS_SEQUENCE",
-    reason: `${early.field.name} written before FEATURES_OK`,
+    reason: `${mistimed.field.name} written ${mistimed === early ? "before FEATURES_OK" : "after DRIVER_OK"}`,
     section: "3.1.1",
   };
+}
+
+/** Where the byte of a field lies that the driver sees at `at`: numbers turn round in big-endian order, bytes don't. */
+function byteAt({ offset, bytes, value }: ConfigField, at: number, order: ByteOrder = "little"): number {
+  const isNumber = (bytes === 2 || bytes === 4 || bytes === 8) && !(value instanceof Uint8Array);
+  return order === "big" && isNumber ? offset + bytes - 1 - (at - offset) : at;
 }
 
 function overlap(field: ConfigField, offset: number, bytes: number): number {

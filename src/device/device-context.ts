@@ -16,13 +16,15 @@ import type { DeviceQueues } from "./queues";
 export interface ContextParts {
   readonly core: Core;
   readonly negotiated: FeatureSet;
-  readonly state: Readonly<DeviceState>;
+  readonly state: DeviceState;
   readonly queues: DeviceQueues;
   readonly service: QueueService;
   readonly interrupts: Interrupts;
   readonly late: LateWork;
   configChanged(): void;
   needsReset(error: VirtioError): void;
+  /** A suspend may be able to finish. */
+  onQuiet(): void;
 }
 
 /** The context of the life that the device is in now. */
@@ -61,9 +63,23 @@ export function deviceContext(parts: ContextParts): DeviceContext {
       });
     },
     finish: (index) => {
-      if (isAlive()) service.finish(index);
+      if (!isAlive()) return;
+      service.finish(index);
+      if (state.phase === "suspending") parts.onQuiet();
     },
-    later: (work, then, failed) => late.follow(work, isAlive, safely(then), safely(failed)),
+    later: (work, then, failed) => {
+      state.outstanding++;
+      const settled = <T>(answer: (value: T) => void) =>
+        safely((value: T) => {
+          state.outstanding--;
+          try {
+            answer(value);
+          } finally {
+            if (state.phase === "suspending") parts.onQuiet();
+          }
+        });
+      late.follow(work, isAlive, settled(then), settled(failed));
+    },
     configChanged: () => {
       if (isAlive()) parts.configChanged();
     },

@@ -7,19 +7,28 @@ import { nameAndBit } from "../negotiation/feature-names";
 import { FeatureSet } from "../negotiation/feature-set";
 import { type DeviceType, deviceTypeOf } from "../negotiation/feature-table";
 import { missingPrerequisites, usableBits } from "../negotiation/prerequisites";
+import { VIRTIO_F_VERSION_1 } from "../spec/features";
+import type { InterfaceEvidence } from "./legacy";
 import type { DeviceModel } from "./model";
 import type { DeviceProfile } from "./profiles";
 
-/** The three sets of one device. */
+/** The three sets of one device, and what is known of how the driver comes to them. */
 export class DeviceFeatures {
   readonly type: DeviceType | undefined;
   readonly offered: FeatureSet;
   /** What the driver feature words hold now. */
   accepted = FeatureSet.empty;
-  /** The accepted set that FEATURES_OK froze. */
+  /** The accepted set that FEATURES_OK froze, or a legacy driver's at its first use. */
   negotiated: FeatureSet | undefined;
   /** Why the last FEATURES_OK was refused. */
   refusal: string | undefined;
+  /** What legacy detection looks at. */
+  window: InterfaceEvidence["window"];
+  versionRegister: InterfaceEvidence["versionRegister"];
+  private firstAccess: InterfaceEvidence["firstAccess"];
+  private featuresWritten = false;
+  /** Whether the driver was a legacy one when the features became final. */
+  private finallyLegacy = false;
   private readonly model: DeviceModel;
   private readonly profile: DeviceProfile;
 
@@ -35,10 +44,51 @@ export class DeviceFeatures {
     checkOffer(this.offered, model, this.type, profile);
   }
 
+  /** Whether the driver is taken for a legacy one, by the profile's strategy and for good once features are final. */
+  get isLegacy(): boolean {
+    if (this.negotiated !== undefined) return this.finallyLegacy;
+    const { accepted, featuresWritten, firstAccess, window, versionRegister } = this;
+    const evidence = { accepted, featuresWritten, firstAccess, window, versionRegister };
+    return this.profile.legacy?.isLegacy(evidence) ?? false;
+  }
+
+  /** The set that configuration values and a late negotiation follow. */
+  get applied(): FeatureSet {
+    return this.profile.configFollows === "accepted" ? this.accepted : (this.negotiated ?? FeatureSet.empty);
+  }
+
+  /** A word of the offer as the profile's registers show it. */
+  readWord(index: number): number {
+    return this.offered.word(this.wordIndex(index) ?? 4);
+  }
+
   /** Replaces one word of the accepted set; the transports move 32 bits at a time (§2.2). */
   writeWord(index: number, value: number): void {
-    const written = this.accepted.withWord(index, value >>> 0);
-    this.accepted = this.profile.unofferedBits === "mask" ? written.intersect(this.offered) : written;
+    this.firstAccess ??= "features";
+    this.featuresWritten = true;
+    const at = this.wordIndex(index);
+    if (at === undefined) return;
+    const written = this.accepted.withWord(at, value >>> 0);
+    this.accepted =
+      this.profile.policies.unofferedBits === "mask" ? written.intersect(this.offered) : written;
+  }
+
+  /** Which word an index means here: undefined for one that is not there. */
+  wordIndex(index: number): number | undefined {
+    const { count, beyond } = this.profile.featureWords;
+    if (index < count) return index;
+    return beyond === "last" ? count - 1 : undefined;
+  }
+
+  /**
+   * The driver looks at the configuration.
+   *
+   * @returns whether it is taken for an acceptance of nothing (profile vdpa)
+   */
+  configRead(): boolean {
+    const isFirst = !this.featuresWritten && this.firstAccess === undefined && this.negotiated === undefined;
+    this.firstAccess ??= "config";
+    return isFirst && this.profile.configReadFirst === "accepts-nothing";
   }
 
   /**
@@ -47,11 +97,23 @@ export class DeviceFeatures {
    * @returns whether FEATURES_OK may be shown
    */
   confirm(): boolean {
-    const retried = this.refusal !== undefined && this.profile.retryAfterRefusal === "refuse";
+    const { retryAfterRefusal } = this.profile.policies;
+    const retried = this.refusal !== undefined && retryAfterRefusal === "refuse";
     const reasons = retried ? ["it was refused before and the device not reset since"] : this.objections();
     this.refusal = reasons.length === 0 ? undefined : reasons.join("; ");
-    this.negotiated = reasons.length === 0 ? this.accepted : undefined;
+    if (reasons.length === 0) this.freeze(this.accepted);
     return reasons.length === 0;
+  }
+
+  /** Takes what is in force as final without FEATURES_OK: a legacy driver used the device (§3.1.2). */
+  finalise(): void {
+    this.ask(this.applied);
+    this.freeze(this.applied);
+  }
+
+  /** FEATURES_OK was taken back by a driver that clears bits, on a device that lets it. */
+  reopen(): void {
+    this.negotiated = undefined;
   }
 
   /** Back to where nothing was accepted; no refusal is remembered (§2.2.2, the same set is to be agreed again). */
@@ -59,23 +121,40 @@ export class DeviceFeatures {
     this.accepted = FeatureSet.empty;
     this.negotiated = undefined;
     this.refusal = undefined;
+    this.firstAccess = undefined;
+    this.featuresWritten = false;
+    this.finallyLegacy = false;
+  }
+
+  private freeze(set: FeatureSet): void {
+    this.finallyLegacy = this.isLegacy;
+    this.negotiated = set;
   }
 
   private objections(): string[] {
     const reasons: string[] = [];
-    const { accepted, offered, type } = this;
+    const { accepted, offered, type, profile } = this;
+    if (profile.validates === "with-version-1" && !accepted.has(VIRTIO_F_VERSION_1)) {
+      this.ask(accepted);
+      return reasons;
+    }
     for (const bit of accepted.minus(offered).bits())
       reasons.push(`${nameAndBit(bit, type)} was not offered`);
-    for (const bit of FeatureSet.from(this.profile.mustAccept).intersect(offered).minus(accepted).bits()) {
+    for (const bit of FeatureSet.from(profile.mustAccept).intersect(offered).minus(accepted).bits()) {
       reasons.push(`${nameAndBit(bit, type)} must be accepted`);
     }
     for (const { text } of missingPrerequisites(accepted, type)) reasons.push(text);
     if (reasons.length > 0) return reasons;
+    const objection = this.ask(accepted);
+    return objection === undefined ? [] : [objection];
+  }
+
+  /** The model's objection to a set; what it throws is one, too. */
+  private ask(set: FeatureSet): string | undefined {
     try {
-      const objection = this.model.validate?.(accepted);
-      return objection === undefined ? [] : [objection];
+      return this.model.validate?.(set);
     } catch (error) {
-      return [error instanceof Error ? error.message : String(error)];
+      return error instanceof Error ? error.message : String(error);
     }
   }
 }
@@ -94,6 +173,10 @@ function checkOffer(
   const ownBits = usableBits(FeatureSet.from(model.offers, type), type);
   for (const bit of offered.minus(ownBits).minus(FeatureSet.from(profile.honours)).bits()) {
     faults.push(`${nameAndBit(bit, type)} could not be kept`);
+  }
+  const { count } = profile.featureWords;
+  for (const bit of offered.bits().filter((bit) => bit >= 32 * count)) {
+    faults.push(`${nameAndBit(bit, type)} lies beyond the ${count} feature words of profile ${profile.name}`);
   }
   if (faults.length > 0) {
     throw new VirtioError("BAD_ARGUMENT", `${model.name} can't offer this: ${faults.join("; ")}`, {

@@ -2,25 +2,37 @@
  * What the parts of a device share: where it stands, and how they tell the outside.
  */
 import type { VirtioError } from "../errors";
-import type { ControlEvent, EventSink } from "../negotiation/control-event";
+import type { ControlEvent, EventSink, RegisterAccess } from "../negotiation/control-event";
 import type { FeatureSet } from "../negotiation/feature-set";
+import { VIRTIO_F_SUSPEND } from "../spec/features";
 import type { RingLayout } from "../virtqueue/layout";
 import type { Phase } from "./status";
 
-/** Where one device stands. VirtioDevice changes it, the parts only look. */
+/** Where one device stands. Its lifecycle changes it, the other parts only look. */
 export class DeviceState {
   /** The status register, 0…255. */
   status = 0;
   phase: Phase = "reset";
-  /** The frozen set, from FEATURES_OK to the next reset. */
+  /** The frozen set, from FEATURES_OK to the next reset; for a legacy driver from its first use on (§3.1.2). */
   negotiated: FeatureSet | undefined;
   /** The ring that follows from it. */
   ring: RingLayout | undefined;
   /** Moves at every reset; what began in an earlier life is dropped. */
   life = 0;
+  /** Answers that this life still waits for. */
+  outstanding = 0;
 
   get isLive(): boolean {
     return this.phase === "live";
+  }
+
+  /** Between SUSPEND and the end of the resume: the driver may touch nothing but the status (§3.4.1). */
+  get isSuspended(): boolean {
+    return this.phase === "suspending" || this.phase === "suspended" || this.phase === "resuming";
+  }
+
+  get canSuspend(): boolean {
+    return this.negotiated?.has(VIRTIO_F_SUSPEND) ?? false;
   }
 }
 
@@ -28,18 +40,31 @@ export class DeviceState {
 export class DeviceReporter {
   private readonly onEvent: EventSink | undefined;
   private readonly onViolation: ((error: VirtioError) => void) | undefined;
+  /** The access that is under way and that no event has carried yet. */
+  private access: RegisterAccess | undefined;
 
   constructor(onEvent: EventSink | undefined, onViolation: ((error: VirtioError) => void) | undefined) {
     this.onEvent = onEvent;
     this.onViolation = onViolation;
   }
 
-  event(event: Omit<ControlEvent, "side">): void {
-    this.onEvent?.({ side: "device", ...event });
+  event(event: Omit<ControlEvent, "side" | "access">): void {
+    const { access } = this;
+    this.access = undefined;
+    this.onEvent?.({ side: "device", ...event, ...(access === undefined ? {} : { access }) });
+  }
+
+  /**
+   * Does what an access of the driver causes. The first event of it carries the access; if there is none, `plain` does.
+   */
+  during(access: RegisterAccess, plain: Omit<ControlEvent, "side" | "access">, action: () => void): void {
+    this.access = access;
+    action();
+    if (this.access !== undefined) this.event(plain);
   }
 
   /** A breach of the driver: an event with its code, and `onViolation`. */
-  violation(error: VirtioError): void {
+  violation(error: VirtioError, more: Pick<ControlEvent, "policy"> = {}): void {
     const field = error.queue === undefined ? {} : { field: `queue ${error.queue}` };
     this.event({
       step: "violation",
@@ -47,6 +72,7 @@ export class DeviceReporter {
       section: error.section,
       note: error.message,
       code: error.code,
+      ...more,
     });
     this.onViolation?.(error);
   }

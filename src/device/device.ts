@@ -5,11 +5,9 @@
  */
 import type { Core } from "../core/core";
 import { VirtioError } from "../errors";
-import { type ControlEvent, type EventSink, hex, setNames } from "../negotiation/control-event";
+import { type EventSink, hex, type RegisterAccess, setNames } from "../negotiation/control-event";
 import type { FeatureSet } from "../negotiation/feature-set";
-import { statusNames } from "../negotiation/status-names";
-import { VIRTIO_CONFIG_S_NEEDS_RESET } from "../spec/status";
-import { type RingLayout, ringLayout } from "../virtqueue/layout";
+import type { RingLayout } from "../virtqueue/layout";
 import { ConfigRegisters } from "./config-registers";
 import { ConfigSpace } from "./config-space";
 import { deviceContext } from "./device-context";
@@ -17,12 +15,13 @@ import { DeviceFeatures } from "./device-features";
 import { DeviceReporter, DeviceState } from "./device-state";
 import { type InterruptHandler, Interrupts } from "./interrupts";
 import { LateWork } from "./late-work";
+import { Lifecycle } from "./lifecycle";
 import type { DeviceModel } from "./model";
 import { type DeviceProfile, deviceProfile } from "./profiles";
 import { QueueRegisters } from "./queue-registers";
 import { asVirtioError, QueueService } from "./queue-service";
 import { type DeviceQueueSettings, DeviceQueues, type QueueSetup } from "./queues";
-import { judgeStatusWrite, type Phase, type StatusStep } from "./status";
+import { type Phase, use } from "./status";
 
 /** What a device is made with, beside its model. */
 export interface DeviceOptions extends DeviceQueueSettings {
@@ -30,6 +29,8 @@ export interface DeviceOptions extends DeviceQueueSettings {
   readonly offer?: Iterable<string | number> | FeatureSet;
   /** How it behaves: a profile or the name of one. Default "strict". */
   readonly profile?: DeviceProfile | string;
+  /** The guest's byte order: legacy drivers have the configuration in it (§2.5.3). Default "little". */
+  readonly byteOrder?: "little" | "big";
   /** Takes the notifications to the driver; a transport takes this over with `connect`. */
   readonly onInterrupt?: InterruptHandler;
   readonly onEvent?: EventSink;
@@ -39,6 +40,12 @@ export interface DeviceOptions extends DeviceQueueSettings {
   readonly onWork?: () => void;
   /** Most chains served from one queue before it is the next one's turn. Default 64. */
   readonly share?: number;
+}
+
+/** What a transport says of itself when it connects, for legacy detection. */
+export interface TransportFacts {
+  /** What the Version register shows the driver (MMIO, §4.2.2). */
+  readonly versionRegister?: 1 | 2;
 }
 
 /** The device half of everything but the ring. */
@@ -56,38 +63,72 @@ export class VirtioDevice {
   private readonly service: QueueService;
   private readonly interrupts: Interrupts;
   private readonly late = new LateWork();
+  private readonly life: Lifecycle;
 
   /**
    * @throws VirtioError BAD_ARGUMENT if the offer contradicts itself (the missing bit is named), UNKNOWN_NAME
    */
   constructor(core: Core, model: DeviceModel, options: DeviceOptions = {}) {
-    const { state } = this;
+    const { state, late } = this;
+    const { onEvent, onViolation, onInterrupt, onWork, byteOrder = "little" } = options;
     this.core = core;
     this.model = model;
-    this.profile = deviceProfile(options.profile ?? "strict");
-    this.report = new DeviceReporter(options.onEvent, options.onViolation);
-    this.features = new DeviceFeatures(model, this.profile, options.offer ?? this.profile.offers);
-    this.configSpace = new ConfigSpace(model.config, this.features.offered, this.features.type);
-    this.config = new ConfigRegisters(this.configSpace, this.features, model, this.report, (error) =>
-      this.needsReset(error),
-    );
-    this.queues = new DeviceQueues(core, model.queues, options);
-    this.interrupts = new Interrupts(model.queues.length);
-    this.interrupts.handler = options.onInterrupt;
-    this.service = new QueueService({
+    const profile = deviceProfile(options.profile ?? "strict");
+    this.profile = profile;
+    const report = new DeviceReporter(onEvent, onViolation);
+    this.report = report;
+    const features = new DeviceFeatures(model, profile, options.offer ?? profile.offers);
+    this.features = features;
+    const config = new ConfigSpace(model.config, features.offered, features.type);
+    this.configSpace = config;
+    this.config = new ConfigRegisters({
+      space: config,
+      features,
       model,
-      queues: this.queues,
-      interrupts: this.interrupts,
+      profile,
+      state,
+      report,
+      byteOrder,
+      needsReset: (error) => this.needsReset(error),
+    });
+    const queues = new DeviceQueues(core, model.queues, options);
+    this.queues = queues;
+    const interrupts = new Interrupts(model.queues.length);
+    this.interrupts = interrupts;
+    interrupts.handler = onInterrupt;
+    interrupts.onDeliver = (kind, queue) => this.interruptEvent(kind, queue);
+    const service = new QueueService({
+      model,
+      queues,
+      interrupts,
       state,
       share: options.share ?? 64,
-      onWork: options.onWork,
+      onWork,
       needsReset: (error) => this.needsReset(error),
-      breakDown: () => this.breakDown(),
+      breakDown: () => this.life.breakDown(),
     });
-    this.queueRegisters = new QueueRegisters(this.queues, state, this.report, {
-      mark: (slot) => this.service.mark(slot),
-      onRingViolation: (error, isBroken) =>
-        isBroken ? this.needsReset(error) : this.report.violation(error),
+    this.service = service;
+    const start = () => this.startModel(() => onWork?.());
+    const parts = {
+      core,
+      model,
+      profile,
+      state,
+      features,
+      config,
+      queues,
+      service,
+      interrupts,
+      late,
+      report,
+    };
+    this.life = new Lifecycle({ ...parts, byteOrder, onWork, start });
+    this.queueRegisters = new QueueRegisters(queues, state, report, {
+      mark: (slot) => service.mark(slot),
+      onRingViolation: (error, isBroken) => (isBroken ? this.needsReset(error) : report.violation(error)),
+      isLegacy: () => features.isLegacy,
+      firstLegacyUse: () => this.life.firstLegacyUse(),
+      startEarly: () => this.life.startEarly(),
     });
   }
 
@@ -101,7 +142,7 @@ export class VirtioDevice {
     return this.features.accepted;
   }
 
-  /** The accepted set that FEATURES_OK froze; undefined before and after a reset. */
+  /** The accepted set that FEATURES_OK froze, or a legacy driver's first use; undefined before and after a reset. */
   get negotiated(): FeatureSet | undefined {
     return this.features.negotiated;
   }
@@ -109,6 +150,11 @@ export class VirtioDevice {
   /** Why the last FEATURES_OK was refused, for a person. */
   get refusal(): string | undefined {
     return this.features.refusal;
+  }
+
+  /** Whether the driver is taken for a legacy one, as the profile's strategy sees it now. */
+  get isLegacy(): boolean {
+    return this.features.isLegacy;
   }
 
   /** The ring that follows from the negotiated set. */
@@ -131,58 +177,56 @@ export class VirtioDevice {
 
   /** Whether `process` has something to do. */
   get hasWork(): boolean {
-    return this.service.hasWork;
+    return this.service.hasWork || this.life.canSettle;
   }
 
   /** Gives notifications to a transport from now on. */
-  connect(handler: InterruptHandler): void {
+  connect(handler: InterruptHandler, facts: TransportFacts = {}): void {
     this.interrupts.handler = handler;
+    this.features.versionRegister = facts.versionRegister;
   }
 
   // Registers
 
-  /** A word of the offered features, 32 bits; 0 beyond the fourth. */
+  /** Which window the next accesses come through, for a transport that has two of them (§4.1.4.10). */
+  useWindow(window: "legacy" | "modern"): void {
+    this.features.window = window;
+  }
+
+  /** A word of the offered features, 32 bits; 0 beyond the last one. */
   readFeatures(word: number): number {
-    return this.offered.word(word);
+    const value = this.features.readWord(word);
+    const access: RegisterAccess = { register: "device-features", how: "read", index: word, value };
+    const after = hex(value, 8);
+    const plain = { step: "features", field: `offered word ${word}`, after, section: "2.2", note: "read" };
+    this.report.during(access, plain, () => {});
+    return value;
   }
 
   /** Replaces a word of the accepted features. Without effect once FEATURES_OK was confirmed (§3.1.1). */
   writeFeatures(word: number, value: number): void {
-    const before = this.accepted.word(word);
     const after = value >>> 0;
-    if (this.negotiated !== undefined) {
-      if (after !== before) this.frozen(word, before, after);
-      return;
-    }
-    if (this.phase !== "negotiating") {
-      const reason = `features written at status ${hex(this.status)}, their time is after DRIVER`;
-      this.report.violation(new VirtioError("STATUS_SEQUENCE", reason, { section: "3.1.1" }));
-    }
-    this.features.writeWord(word, after);
-    this.report.event({
-      step: "features",
-      field: `accepted word ${word}`,
-      before: hex(before, 8),
-      after: hex(this.accepted.word(word), 8),
-      section: "2.2",
-      sets: this.sets(),
-    });
+    const access: RegisterAccess = { register: "driver-features", how: "write", index: word, value: after };
+    const plain = { step: "features", field: `accepted word ${word}`, after: hex(after, 8), section: "2.2" };
+    this.report.during(access, { ...plain, note: "no change" }, () => this.accept(word, after));
   }
 
   readStatus(): number {
-    return this.status;
+    const { status: value } = this;
+    const access: RegisterAccess = { register: "status", how: "read", value };
+    const plain = { step: "status", field: "status", after: hex(value), section: "2.1", note: "read" };
+    this.report.during(access, plain, () => {});
+    return value;
   }
 
   /** 0 resets the device; any other byte is judged by the profile's table (§2.1, §3.1). */
   writeStatus(written: number): void {
     this.interrupts.hold();
     try {
-      const verdict = judgeStatusWrite(this.profile.status, this.phase, this.status, written);
-      if (verdict.kind === "reset") this.reset();
-      else if (verdict.kind === "step") this.take(verdict.step);
-      else if (verdict.kind === "breach") {
-        this.report.violation(new VirtioError(verdict.code, verdict.reason, { section: verdict.section }));
-      } else if (verdict.note !== undefined) this.statusEvent(this.status, "3.4", verdict.note);
+      const access: RegisterAccess = { register: "status", how: "write", value: written };
+      const change = { before: hex(this.status), after: hex(this.status) };
+      const plain = { step: "status", field: "status", ...change, section: "2.1", note: "nothing new" };
+      this.report.during(access, plain, () => this.life.writeStatus(written));
     } finally {
       this.interrupts.release();
     }
@@ -205,7 +249,7 @@ export class VirtioDevice {
 
   /** Most descriptors of a queue; 0 for a queue that doesn't exist. */
   queueMaxSize(index: number): number {
-    return this.queues.maxSize(index, this.ring);
+    return this.queueRegisters.maxSize(index);
   }
 
   /** Sets a queue up and enables it; it stays disabled if anything is wrong: ask `queueReady`. */
@@ -235,13 +279,18 @@ export class VirtioDevice {
   // The host's side
 
   /**
-   * Serves the queues in turn. Called from a notification handler it does nothing: the call that is under way goes on.
+   * Serves the queues in turn, and finishes a suspend or resume that is due. Called from a notification handler it
+   * does nothing: the call that is under way goes on.
    *
    * @param budget most chains, ≥ 1
    * @returns "more" if there is still something to do
    */
   process(budget = 1024): "done" | "more" {
-    return this.service.process(budget);
+    if (this.interrupts.held) return "done";
+    this.life.settle();
+    this.service.process(budget);
+    this.life.settle();
+    return this.hasWork ? "more" : "done";
   }
 
   /** Settles when every backend that was asked has answered. `process` may have work then. */
@@ -249,119 +298,85 @@ export class VirtioDevice {
     return this.late.idle();
   }
 
-  /** Says that a configuration value has changed; the driver hears of it once, from DRIVER_OK on (§3.2). */
+  /**
+   * Says that a configuration value has changed; the driver hears of it once, from DRIVER_OK on (§3.2), and not
+   * while it has the device suspended (§3.4.1).
+   */
   configChanged(): void {
+    const { policies } = this.profile;
+    const isEarly = !this.interrupts.configEnabled && !this.state.isSuspended;
     this.configSpace.markChanged();
-    this.report.event({ step: "config", section: "3.2", note: "changed by the device" });
+    const policy = isEarly ? { policy: use(policies, "earlyConfigNotice") } : {};
+    this.report.event({ step: "config", section: "3.2", note: "changed by the device", ...policy });
+    if (isEarly && policies.earlyConfigNotice === "drop") return;
+    this.config.countNotice();
     this.interrupts.raiseConfig();
   }
 
   /** Sets DEVICE_NEEDS_RESET, then notifies a driver that has set DRIVER_OK (§2.1.2). Only a reset takes it back. */
   needsReset(error: VirtioError): void {
     this.report.violation(error);
-    this.breakDown();
+    this.life.breakDown();
   }
 
   /** Resets the device and lets go of its queues. Late answers are dropped. */
   dispose(): void {
-    this.reset();
+    this.life.reset();
     this.interrupts.handler = undefined;
   }
 
-  private take(step: StatusStep): void {
-    if (step.does === "negotiate") {
-      this.negotiate(step);
+  private accept(word: number, after: number): void {
+    const { features, report, state } = this;
+    const at = features.wordIndex(word);
+    const before = at === undefined ? 0 : this.accepted.word(at);
+    if (this.negotiated !== undefined) {
+      if (after !== before) this.frozen(word, before, after);
       return;
     }
-    const before = this.status;
-    this.advance(step);
-    this.statusEvent(before, step.section, statusNames(step.sets));
-    if (step.does === "start") this.start();
-  }
-
-  private advance(step: StatusStep): void {
-    this.state.status |= step.sets;
-    this.state.phase = step.to;
-  }
-
-  private negotiate(step: StatusStep): void {
-    const before = this.status;
-    const note = this.refusal === undefined ? "confirmed" : "confirmed, after a refusal and without a reset";
-    if (!this.features.confirm() || this.negotiated === undefined) {
-      const refused = `refused: ${this.refusal}`;
-      this.statusEvent(before, "2.2.2", refused, { code: "FEATURES_REFUSED", field: "FEATURES_OK" });
-      return;
+    if (state.phase !== "negotiating") {
+      const reason = `features written at status ${hex(this.status)}, their time is after DRIVER`;
+      report.violation(new VirtioError("STATUS_SEQUENCE", reason, { section: "3.1.1" }));
+      if (state.phase === "resetting") return;
     }
-    this.advance(step);
-    const ring = ringLayout(this.negotiated);
-    this.state.negotiated = this.negotiated;
-    this.state.ring = ring;
-    this.statusEvent(before, step.section, note, { field: "FEATURES_OK", sets: this.sets() });
-    this.report.event({
-      step: "layout",
-      field: "ring",
-      after: ring.layout,
-      section: "2.6",
-      note: ring.reason,
+    features.writeWord(word, after);
+    const isOther = at !== word;
+    report.event({
+      step: "features",
+      field: `accepted word ${word}`,
+      before: hex(before, 8),
+      after: hex(at === undefined ? 0 : this.accepted.word(at), 8),
+      section: "2.2",
+      sets: this.sets(),
+      ...(isOther ? { note: at === undefined ? "there is no such word" : `taken for word ${at}` } : {}),
     });
   }
 
-  private start(): void {
-    this.interrupts.configEnabled = true;
+  private startModel(onQuiet: () => void): void {
     try {
       const { core, state, queues, service, interrupts, late } = this;
       const negotiated = state.negotiated ?? this.accepted;
       const parts = { core, negotiated, state, queues, service, interrupts, late };
       const configChanged = () => this.configChanged();
       const needsReset = (error: VirtioError) => this.needsReset(error);
-      this.model.start?.(deviceContext({ ...parts, configChanged, needsReset }));
+      this.model.start?.(deviceContext({ ...parts, configChanged, needsReset, onQuiet }));
     } catch (error) {
       this.needsReset(asVirtioError(error));
     }
-    this.service.markAll();
-  }
-
-  private reset(): void {
-    const { state } = this;
-    const before = state.status;
-    state.life++;
-    state.status = 0;
-    state.phase = "reset";
-    state.negotiated = undefined;
-    state.ring = undefined;
-    this.queues.reset();
-    this.features.reset();
-    this.configSpace.reset();
-    this.interrupts.clear();
-    try {
-      this.model.reset?.();
-    } catch (error) {
-      this.report.violation(asVirtioError(error)); // §2.4.1: the status is 0 all the same
-    }
-    const change = { before: hex(before), after: hex(0) };
-    this.report.event({ step: "reset", field: "status", ...change, section: "2.4", sets: this.sets() });
-  }
-
-  private breakDown(): void {
-    const { state } = this;
-    const before = state.status;
-    if ((before & VIRTIO_CONFIG_S_NEEDS_RESET) !== 0) return;
-    state.status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-    if (state.phase !== "failed") state.phase = "needs-reset";
-    this.statusEvent(before, "2.1.2", "DEVICE_NEEDS_RESET");
-    this.interrupts.raiseConfig(); // after the bit, and only if DRIVER_OK is set: held back until then
   }
 
   private frozen(word: number, before: number, after: number): void {
     const reason = `features word ${word} written after FEATURES_OK: ${hex(after, 8)} for ${hex(before, 8)}`;
     const error = new VirtioError("FEATURES_FROZEN", reason, { section: "3.1.1" });
-    if (this.profile.featuresAfterOk === "needs-reset") this.needsReset(error);
-    else this.report.violation(error);
+    const policy = use(this.profile.policies, "featuresAfterOk");
+    this.report.violation(error, { policy });
+    if (policy.choice === "needs-reset") this.life.breakDown();
   }
 
-  private statusEvent(before: number, section: string, note: string, more: Partial<ControlEvent> = {}): void {
-    const change = { before: hex(before), after: hex(this.status) };
-    this.report.event({ step: "status", field: "status", ...change, section, note, ...more });
+  /** Notifications of the configuration, and those of a queue at a time when there should be none. */
+  private interruptEvent(kind: "used" | "config", queue: number | undefined): void {
+    if (kind === "used" && this.state.isLive) return;
+    const field = kind === "config" ? kind : `used, queue ${queue}`;
+    this.report.event({ step: "interrupt", field, section: "2.3", note: "the driver is notified" });
   }
 
   private sets() {

@@ -12,6 +12,8 @@ export type InterruptHandler = (kind: InterruptKind, queue?: number) => void;
 /** The notifications of one device that the driver has not been told of yet. */
 export class Interrupts {
   handler: InterruptHandler | undefined;
+  /** Hears of each notification right before the handler does. */
+  onDeliver: InterruptHandler | undefined;
   /** A change notification waits for DRIVER_OK: false until the device is live (§2.1.2, §3.2). */
   configEnabled = false;
   private readonly used: boolean[];
@@ -67,6 +69,7 @@ export class Interrupts {
         if (this.anyUsed) this.deliverUsed();
         else if (this.config && this.configEnabled) {
           this.config = false;
+          this.onDeliver?.("config");
           this.handler?.("config");
         } else return;
       }
@@ -80,6 +83,7 @@ export class Interrupts {
     for (let queue = 0; queue < this.used.length; queue++) {
       if (!this.used[queue]) continue;
       this.used[queue] = false;
+      this.onDeliver?.("used", queue);
       this.handler?.("used", queue);
     }
   }

@@ -72,6 +72,8 @@ export interface DeviceModel {
   /** Device-type features offered; the ring's features are the device's option. */
   readonly offers: readonly (string | number)[];
   readonly config: readonly ConfigField[];
+  /** Its configuration is little-endian on the legacy interface, too (the balloon's, §5.5.4). Default false. */
+  readonly littleEndianConfig?: boolean;
   /** Judges an accepted set that is otherwise fine; a sentence, given or thrown, refuses FEATURES_OK (§2.2.2). */
   validate?(accepted: FeatureSet): string | undefined;
   /** DRIVER_OK arrived. Set up, don't serve. */
@@ -81,13 +83,22 @@ export interface DeviceModel {
    * Completed chains are published by the device when this returns.
    *
    * @param budget most chains to take, ≥ 1
-   * @returns chains taken; fewer than `budget` means that the queue is drained or that the model wants no more now
+   * @returns chains taken; fewer than `budget` means that the queue is drained or that the model wants no more now,
+   *   `budget` that it wants to go on at its next turn, be it in the middle of a chain
    */
   process(index: number, queue: DeviceQueue, budget: number): number;
   /** The driver wrote a writable field, of which `value` is now the whole value. */
   configWritten?(name: string, value: number | bigint): void;
-  /** The device was reset: forget all requests. */
-  reset?(): void;
+  /**
+   * SUSPEND was set and no request is in progress (§3.4.1): give back what is held, and let nothing come out any more
+   * until `resume`. The device shows itself suspended when this has returned, or its Promise settled. May be called
+   * again if chains were in progress after all. A throw or a rejection makes the device need a reset.
+   */
+  suspend?(): void | Promise<void>;
+  /** DRIVER_OK was set again. The device is live when this has returned, or its Promise settled. */
+  resume?(): void | Promise<void>;
+  /** The device was reset: forget all requests. With a Promise the reset is over when it settles (§2.4). */
+  reset?(): void | Promise<void>;
 }
 
 /**

@@ -3,7 +3,7 @@
  * A notification only marks its queue; who serves it is queue-service.ts.
  */
 import { VirtioError } from "../errors";
-import { hex } from "../negotiation/control-event";
+import { hex, type RegisterAccess } from "../negotiation/control-event";
 import type { DeviceReporter, DeviceState } from "./device-state";
 import type { DeviceQueues, QueueSetup, QueueSlot } from "./queues";
 
@@ -13,6 +13,12 @@ export interface QueueRegisterActions {
   mark(slot: QueueSlot): void;
   /** The driver broke a rule of the ring; the queue is of no use until a reset, unless it could recover. */
   onRingViolation(error: VirtioError, isBroken: boolean): void;
+  /** Whether the driver is taken for a legacy one. */
+  isLegacy(): boolean;
+  /** It uses the device: features are final now (§3.1.2). */
+  firstLegacyUse(): void;
+  /** It uses the device before DRIVER_OK. */
+  startEarly(): void;
 }
 
 /** The queue registers of one device. */
@@ -34,8 +40,24 @@ export class QueueRegisters {
     this.actions = actions;
   }
 
+  /** Most descriptors of a queue; 0 for one that doesn't exist. */
+  maxSize(index: number): number {
+    const value = this.queues.maxSize(index, this.state.ring);
+    const access: RegisterAccess = { register: "queue-size", how: "read", index, value };
+    const after = `at most ${value}`;
+    const event = { step: "queue", field: `queue ${index}`, after, section: "2.6", note: "size read" };
+    this.report.during(access, event, () => {});
+    return value;
+  }
+
   /** Sets a queue up and enables it, or says why it stays disabled. */
   enable(index: number, setup: QueueSetup): void {
+    const access = { register: "queue-enable", how: "write", index, value: setup.size } as const;
+    this.report.during(access, silent(index), () => this.tryToEnable(index, setup));
+  }
+
+  private tryToEnable(index: number, setup: QueueSetup): void {
+    if (this.isLegacyTime) this.actions.firstLegacyUse();
     const fault = this.untimely(index) ?? this.tryEnable(index, setup);
     if (fault !== undefined) {
       this.report.violation(fault);
@@ -55,6 +77,11 @@ export class QueueRegisters {
 
   /** Stops a queue; nothing of it is touched any more when this returns. */
   disable(index: number): void {
+    const access = { register: "queue-enable", how: "write", index, value: 0 } as const;
+    this.report.during(access, silent(index), () => this.stop(index));
+  }
+
+  private stop(index: number): void {
     const slot = this.queues.slot(index);
     if (slot?.queue === undefined) return;
     this.queues.disable(slot);
@@ -69,13 +96,21 @@ export class QueueRegisters {
 
   /** Resets one queue (§2.6.1). */
   reset(index: number): void {
+    const access = { register: "queue-reset", how: "write", index, value: 1 } as const;
+    this.report.during(access, { ...silent(index), note: "reset" }, () => this.tryReset(index));
+  }
+
+  private tryReset(index: number): void {
     const slot = this.queues.slot(index);
     if (slot === undefined) this.report.violation(this.queues.noQueue(index));
     else if (this.state.negotiated?.has("RING_RESET") !== true) {
       const reason = `queue ${index} was to be reset, RING_RESET is not negotiated`;
       this.report.violation(new VirtioError("STATUS_SEQUENCE", reason, { section: "2.6.1", queue: index }));
+    } else if (this.state.isSuspended) {
+      const reason = `queue ${index} was to be reset while the device is suspended`;
+      this.report.violation(new VirtioError("STATUS_SEQUENCE", reason, { section: "3.4.1", queue: index }));
     } else {
-      this.disable(index);
+      this.stop(index);
       slot.wasReset = true;
     }
   }
@@ -84,14 +119,23 @@ export class QueueRegisters {
   notify(kickValue: number): void {
     const index = this.state.ring?.notificationData ? kickValue & 0xffff : kickValue;
     const slot = this.queues.slot(index);
+    if (this.isLegacyTime && slot?.queue !== undefined) this.actions.startEarly();
     if (!this.state.isLive) {
       const note = `ignored at status ${hex(this.state.status)}`;
-      this.report.event({ step: "notify", field: `queue ${index}`, section: "3.1.1", note });
+      const access: RegisterAccess = { register: "notify", how: "write", value: kickValue };
+      const event = { step: "notify", field: `queue ${index}`, section: "3.1.1", note };
+      this.report.during(access, event, () => {});
     } else if (slot === undefined) this.report.violation(this.queues.noQueue(index));
     else if (slot.queue === undefined) {
       const reason = `queue ${index} was notified and is not enabled`;
       this.report.violation(new VirtioError("QUEUE_NOT_READY", reason, { section: "2.6", queue: index }));
     } else this.actions.mark(slot);
+  }
+
+  /** A legacy driver is between DRIVER and DRIVER_OK, where it may do anything (§3.1.2). */
+  private get isLegacyTime(): boolean {
+    const { phase } = this.state;
+    return (phase === "negotiating" || phase === "acknowledged") && this.actions.isLegacy();
   }
 
   private untimely(index: number): VirtioError | undefined {
@@ -100,6 +144,7 @@ export class QueueRegisters {
     const { phase, status } = this.state;
     if (slot.queue !== undefined || phase === "setup" || (phase === "live" && slot.wasReset))
       return undefined;
+    if (this.isLegacyTime) return undefined;
     const reason = `queue ${index} enabled at status ${hex(status)}: its time is between FEATURES_OK and DRIVER_OK`;
     return new VirtioError("STATUS_SEQUENCE", reason, { section: "3.1.1", queue: index });
   }
@@ -116,4 +161,9 @@ export class QueueRegisters {
       this.actions.onRingViolation(error, this.queues.slot(index)?.queue?.error !== undefined),
     );
   }
+}
+
+/** What an access to a queue leaves when nothing comes of it. */
+function silent(index: number) {
+  return { step: "queue", field: `queue ${index}`, section: "2.6", note: "no change" };
 }

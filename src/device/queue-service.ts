@@ -35,10 +35,9 @@ export class QueueService {
     return this.parts.state.isLive && this.parts.queues.hasWork;
   }
 
-  /** Serves the queues in turn, up to `budget` chains. Within a notification handler it does nothing. */
-  process(budget: number): "done" | "more" {
+  /** Serves the queues in turn, up to `budget` chains. */
+  process(budget: number): void {
     const { interrupts, queues, share, state } = this.parts;
-    if (interrupts.held) return "done";
     interrupts.hold();
     try {
       let left = budget;
@@ -50,7 +49,6 @@ export class QueueService {
     } finally {
       interrupts.release();
     }
-    return this.hasWork ? "more" : "done";
   }
 
   /** Has the queue looked at. */
@@ -65,13 +63,20 @@ export class QueueService {
     if (this.hasWork) this.parts.onWork?.();
   }
 
+  /** Publishes what was completed in any queue. */
+  publishAll(): void {
+    const { queues } = this.parts;
+    for (let index = 0; index < queues.length; index++) this.finish(index);
+  }
+
   /** Publishes what was completed outside of `process`, and looks at the queue again. */
   finish(index: number): void {
     const slot = this.parts.queues.slot(index);
     const queue = slot?.queue;
     if (slot === undefined || queue === undefined || queue.error !== undefined) return;
     if (queue.publish()) this.parts.interrupts.raiseUsed(index);
-    if (slot.queue === queue && !slot.marked && queue.hasAvailable()) this.mark(slot);
+    if (slot.queue === queue && !slot.marked && this.parts.state.isLive && queue.hasAvailable())
+      this.mark(slot);
   }
 
   private serve(slot: QueueSlot, share: number): number {

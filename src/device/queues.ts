@@ -131,6 +131,11 @@ export class DeviceQueues {
     for (const slot of this.slots) slot.marked = slot.queue !== undefined;
   }
 
+  /** Whether the device holds no chain of any queue that is whole. */
+  get isQuiet(): boolean {
+    return this.slots.every(({ queue }) => !queue || queue.error !== undefined || queue.inFlight === 0);
+  }
+
   /** Whether a queue waits for its turn. */
   get hasWork(): boolean {
     return this.slots.some(({ marked }) => marked);

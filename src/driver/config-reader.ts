@@ -12,6 +12,13 @@ import type { TransportPort } from "./port";
 /** A field's value: a number up to 4 bytes, a bigint above; undefined when the device doesn't have the field. */
 export type FieldValue = number | bigint | undefined;
 
+/** What an access goes by. */
+export interface ConfigView {
+  readonly offered: FeatureSet;
+  /** The legacy interface is in use: no generation, and the guest's own byte order (§2.5.3). */
+  readonly isLegacy: boolean;
+}
+
 /** How often a read is repeated before the device is called unstable. */
 const ATTEMPTS = 16;
 
@@ -21,13 +28,17 @@ export class ConfigReader {
   private readonly layouts: ReadonlyMap<string, ConfigLayout>;
   private readonly type: DeviceType | undefined;
   private readonly onEvent: EventSink;
+  private readonly byteOrder: "little" | "big";
 
+  /** @param byteOrder the guest's */
   constructor(
     port: TransportPort,
     layouts: readonly ConfigLayout[],
     type: DeviceType | undefined,
     onEvent: EventSink,
+    byteOrder: "little" | "big" = "little",
   ) {
+    this.byteOrder = byteOrder;
     this.port = port;
     this.layouts = new Map(layouts.map((layout) => [layout.name, layout]));
     this.type = type;
@@ -40,11 +51,12 @@ export class ConfigReader {
    * @returns the values in order; undefined for a field whose feature is not offered, which is not read
    * @throws VirtioError UNKNOWN_NAME, or CONFIG_UNSTABLE if the generation keeps moving
    */
-  async read(names: readonly string[], offered: FeatureSet): Promise<FieldValue[]> {
+  async read(names: readonly string[], view: ConfigView): Promise<FieldValue[]> {
     const fields = names.map((name) => this.layout(name));
-    const present = fields.filter((field) => this.exists(field, offered));
+    const present = fields.filter((field) => this.exists(field, view.offered));
     const isAtomic = present.length === 0 || (present.length === 1 && isOneAccess(present[0]));
-    const values = isAtomic ? await this.readAll(present) : await this.readStable(present);
+    const found = isAtomic ? await this.readAll(present) : await this.readStable(present, view.isLegacy);
+    const values = found.map((value, i) => this.ordered(value, present[i], view));
     for (const [i, field] of present.entries()) {
       const after = hexValue(values[i], field.bytes);
       this.onEvent({
@@ -65,12 +77,12 @@ export class ConfigReader {
    * @param featuresOk whether FEATURES_OK was confirmed: before, the driver must not write (§3.1.1)
    * @throws VirtioError UNKNOWN_NAME, CONFIG_READONLY, STATUS_SEQUENCE, or BAD_ARGUMENT for a value that doesn't fit
    */
-  async write(name: string, value: number, offered: FeatureSet, featuresOk: boolean): Promise<void> {
+  async write(name: string, value: number, view: ConfigView, featuresOk: boolean): Promise<void> {
     const field = this.layout(name);
-    if (field.writable === false || !this.exists(field, offered)) {
+    if (field.writable === false || !this.exists(field, view.offered)) {
       throw new VirtioError("CONFIG_READONLY", `${name} is not the driver's to write`, { section: "2.5.1" });
     }
-    if (field.writable !== "any-time" && !featuresOk) {
+    if (field.writable !== "any-time" && !featuresOk && !view.isLegacy) {
       throw new VirtioError("STATUS_SEQUENCE", `${name} must not be written before FEATURES_OK`, {
         section: "3.1.1",
       });
@@ -86,7 +98,7 @@ export class ConfigReader {
         section: "2.5",
       });
     }
-    await this.port.writeConfig(field.offset, bytes, value);
+    await this.port.writeConfig(field.offset, bytes, Number(this.ordered(value, field, view)));
     const after = hexValue(value, bytes);
     this.onEvent({ side: "driver", step: "config", field: name, after, section: "2.5", note: "written" });
   }
@@ -105,8 +117,23 @@ export class ConfigReader {
     return anyOf.length === 0 || anyOf.some((bit) => offered.has(bit, this.type));
   }
 
-  private async readStable(fields: readonly ConfigLayout[]): Promise<FieldValue[]> {
+  /** A value from or for the wire: turned round where a big-endian guest uses the legacy interface (§2.5.3). */
+  private ordered(value: FieldValue, field: ConfigLayout | undefined, view: ConfigView): FieldValue {
+    if (value === undefined || field === undefined || !view.isLegacy || this.byteOrder === "little")
+      return value;
+    return [2, 4, 8].includes(field.bytes) ? turnedRound(value, field.bytes) : value;
+  }
+
+  private async readStable(fields: readonly ConfigLayout[], isLegacy: boolean): Promise<FieldValue[]> {
+    let last: FieldValue[] | undefined;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      if (isLegacy) {
+        // §2.5.4: there is no generation, so what was read twice alike counts.
+        const values = await this.readAll(fields);
+        if (last?.every((value, i) => value === values[i])) return values;
+        last = values;
+        continue;
+      }
       const before = await this.port.configGeneration();
       const values = await this.readAll(fields);
       if ((await this.port.configGeneration()) === before) return values;
@@ -152,4 +179,10 @@ function hexValue(value: FieldValue, bytes: number): string {
   return typeof value === "bigint"
     ? `0x${value.toString(16).padStart(2 * bytes, "0")}`
     : hex(value ?? 0, 2 * bytes);
+}
+
+function turnedRound(value: number | bigint, bytes: number): number | bigint {
+  let result = 0n;
+  for (let i = 0, rest = BigInt(value); i < bytes; i++, rest >>= 8n) result = (result << 8n) | (rest & 0xffn);
+  return bytes <= 4 ? Number(result) : result;
 }

@@ -9,8 +9,10 @@ import { type EventSink, hex } from "../negotiation/control-event";
 import { featureBit, nameAndBit } from "../negotiation/feature-names";
 import { FeatureSet } from "../negotiation/feature-set";
 import { type DeviceType, deviceTypeOf } from "../negotiation/feature-table";
+import { VIRTIO_F_SUSPEND } from "../spec/features";
 import {
-  VIRTIO_CONFIG_S_DRIVER_OK,
+  VIRTIO_CONFIG_S_DRIVER_OK as DRIVER_OK,
+  VIRTIO_CONFIG_S_SUSPEND as SUSPEND,
   VIRTIO_CONFIG_S_FAILED,
   VIRTIO_CONFIG_S_NEEDS_RESET,
 } from "../spec/status";
@@ -19,6 +21,7 @@ import type { GuestAllocator } from "../virtqueue/guest-allocator";
 import type { RingLayout } from "../virtqueue/layout";
 import { ConfigReader, type FieldValue } from "./config-reader";
 import { Initialisation, type InitialisationOptions } from "./initialisation";
+import { MISDEED_STEPS } from "./misdeeds";
 import type { Awaitable, TransportPort } from "./port";
 import { type DriverProfile, driverProfile } from "./profiles";
 import type { AbortedBuffer } from "./queue-setup";
@@ -49,14 +52,18 @@ export interface DriverOptions extends InitialisationOptions {
   readonly onUsed?: (queue: number) => void;
   /** The device says that its configuration has changed. */
   readonly onConfigChange?: () => void;
-  /** How often a reset is asked for before it counts as hung. Default 1000. */
-  readonly resetReads?: number;
+  /** The guest's byte order, which the legacy interface is used in (§2.5.3). Default "little". */
+  readonly byteOrder?: "little" | "big";
+  /** How often the status is asked for until a reset, a suspend or a resume counts as hung. Default 1000. */
+  readonly statusReads?: number;
 }
 
 /** How an initialisation ended. A refusal is a result. */
 export type InitializeResult =
   | { readonly ok: true; readonly negotiated: FeatureSet; readonly ring: RingLayout }
   | { readonly ok: false; readonly code: VirtioError["code"]; readonly reason: string };
+
+const DEEDS = { ...STEPS, ...MISDEED_STEPS };
 
 /** A driver of one device. */
 export class VirtioDriver {
@@ -66,24 +73,35 @@ export class VirtioDriver {
   private readonly port: TransportPort;
   private readonly status: StatusRegister;
   private readonly config: ConfigReader;
+  private readonly configLayout: readonly ConfigLayout[];
   private readonly supports: FeatureSet;
   private run: Initialisation | undefined;
   private needsReset = false;
 
   /** @throws VirtioError UNKNOWN_NAME naming the nearest feature or profile */
   constructor(options: DriverOptions) {
-    const { port, resetReads = 1000 } = options;
+    const { port, statusReads = 1000, byteOrder = "little" } = options;
     const onEvent: EventSink = (event) => options.onEvent?.(event);
     this.options = { ...options, onEvent };
     this.port = port;
     this.deviceType = options.deviceType ?? deviceTypeOf(port.deviceId);
     this.profile = driverProfile(options.profile ?? "linux-current");
     this.supports = FeatureSet.from(options.supports, this.deviceType);
-    this.status = new StatusRegister(port, onEvent, resetReads);
-    const layout =
+    this.status = new StatusRegister(port, onEvent, statusReads);
+    this.configLayout =
       options.configLayout ?? (this.deviceType === undefined ? [] : CONFIG_LAYOUTS[this.deviceType]);
-    this.config = new ConfigReader(port, layout, this.deviceType, onEvent);
+    this.config = new ConfigReader(port, this.configLayout, this.deviceType, onEvent, byteOrder);
     port.onInterrupt((kind, queue) => this.interrupted(kind, queue));
+  }
+
+  /** Whose features exist between the two: "pci", "mmio", "loopback", … */
+  get transport(): string {
+    return this.port.transport;
+  }
+
+  /** Whether the device is used through its legacy interface, since it offers no VERSION_1 that the driver would see. */
+  get isLegacy(): boolean {
+    return this.run?.isLegacy ?? false;
   }
 
   /** What the device offered when it was asked last. */
@@ -126,7 +144,7 @@ export class VirtioDriver {
     const run = this.newRun(change.supports);
     try {
       for (const step of this.profile.steps) {
-        await STEPS[step](run);
+        await DEEDS[step](run);
         if (step === "reset") this.forget(previous);
         this.run = run;
       }
@@ -170,7 +188,7 @@ export class VirtioDriver {
 
   /** Fields of one and the same version of the configuration. */
   readConfigFields(names: readonly string[]): Promise<FieldValue[]> {
-    return this.config.read(names, this.offered);
+    return this.config.read(names, this.configView);
   }
 
   /**
@@ -179,24 +197,20 @@ export class VirtioDriver {
    * @throws VirtioError CONFIG_READONLY, STATUS_SEQUENCE before FEATURES_OK, BAD_ARGUMENT
    */
   writeConfigField(name: string, value: number): Promise<void> {
-    return this.config.write(name, value, this.offered, this.negotiated !== undefined);
+    return this.config.write(name, value, this.configView, this.negotiated !== undefined);
   }
 
   /**
    * Publishes what was added to a queue, and notifies the device if it wants that.
    *
-   * @throws VirtioError STATUS_SEQUENCE before DRIVER_OK (§3.1.1), QUEUE_INDEX_RANGE
+   * @throws VirtioError STATUS_SEQUENCE before DRIVER_OK (§3.1.1) and while suspended (§3.4.1), QUEUE_INDEX_RANGE
    */
   kick(index: number): Awaitable<void> {
     const queue = this.queues[index];
     if (queue === undefined) {
       throw new VirtioError("QUEUE_INDEX_RANGE", `queue ${index}: the driver has ${this.queues.length}`);
     }
-    if ((this.status.last & VIRTIO_CONFIG_S_DRIVER_OK) === 0) {
-      throw new VirtioError("STATUS_SEQUENCE", `queue ${index} notified before DRIVER_OK`, {
-        section: "3.1.1",
-      });
-    }
+    this.requireLive(index);
     return queue.publish() ? this.port.notify(queue.kickValue) : undefined;
   }
 
@@ -217,6 +231,32 @@ export class VirtioDriver {
   }
 
   /**
+   * Suspends the device and waits until it shows that (§3.4): no buffer is in progress then, and none may be added,
+   * nor anything else be touched, until `resume` or a reset.
+   *
+   * @throws VirtioError STATUS_SEQUENCE if SUSPEND is not negotiated or the device not live, DEVICE_NEEDS_RESET
+   */
+  async suspend(): Promise<void> {
+    if (!this.negotiated?.has(VIRTIO_F_SUSPEND) || (this.status.last & DRIVER_OK) === 0) {
+      const why = this.negotiated?.has(VIRTIO_F_SUSPEND)
+        ? "the device is not live"
+        : "SUSPEND is not negotiated";
+      throw new VirtioError("STATUS_SEQUENCE", `can't suspend: ${why}`, { section: "3.4" });
+    }
+    await this.status.change(SUSPEND, SUSPEND, DRIVER_OK, "suspended");
+  }
+
+  /** Sets DRIVER_OK again and waits until the device is live (§3.4). @throws as {@link suspend} */
+  async resume(): Promise<void> {
+    if ((this.status.last & SUSPEND) === 0) {
+      throw new VirtioError("STATUS_SEQUENCE", "can't resume: the device is not suspended", {
+        section: "3.4",
+      });
+    }
+    await this.status.change(DRIVER_OK, DRIVER_OK, SUSPEND, "resumed");
+  }
+
+  /**
    * Resets the device, waits for it and lets go of the queues.
    *
    * @returns the buffers that were in flight: the device has let go of them without a word
@@ -231,9 +271,22 @@ export class VirtioDriver {
     await this.status.add(VIRTIO_CONFIG_S_FAILED);
   }
 
+  private get configView() {
+    return this.run?.configView ?? { offered: FeatureSet.empty, isLegacy: false };
+  }
+
+  /** §3.1.1, §3.4.1: no notification before DRIVER_OK, nor while suspended. A legacy driver is free to (§3.1.2). */
+  private requireLive(index: number): void {
+    const { last } = this.status;
+    if (this.run?.isLegacy || ((last & DRIVER_OK) !== 0 && (last & SUSPEND) === 0)) return;
+    const when = (last & SUSPEND) !== 0 ? "while the device is suspended" : "before DRIVER_OK";
+    const section = (last & SUSPEND) !== 0 ? "3.4.1" : "3.1.1";
+    throw new VirtioError("STATUS_SEQUENCE", `queue ${index} notified ${when}`, { section, queue: index });
+  }
+
   private newRun(supports: Features | undefined): Initialisation {
-    const { deviceType, options, profile, status, config, port } = this;
-    const { core, allocator } = options;
+    const { deviceType, options, profile, status, config, configLayout, port } = this;
+    const { core, allocator, byteOrder = "little" } = options;
     return new Initialisation({
       port,
       core,
@@ -244,6 +297,8 @@ export class VirtioDriver {
       requires: FeatureSet.from(options.requires ?? [], deviceType),
       status,
       config,
+      configLayout,
+      byteOrder,
       options,
       onEvent: (event) => options.onEvent?.(event),
     });

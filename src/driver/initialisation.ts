@@ -4,13 +4,15 @@
  */
 import type { Core } from "../core/core";
 import type { VirtioError } from "../errors";
+import type { ConfigLayout } from "../negotiation/config-table";
 import { type ControlEvent, type EventSink, setNames } from "../negotiation/control-event";
 import { FeatureSet } from "../negotiation/feature-set";
 import type { DeviceType } from "../negotiation/feature-table";
+import { VIRTIO_F_VERSION_1 } from "../spec/features";
 import type { DriverQueue } from "../virtqueue/driver-queue";
 import type { GuestAllocator } from "../virtqueue/guest-allocator";
 import type { RingLayout } from "../virtqueue/layout";
-import type { ConfigReader, FieldValue } from "./config-reader";
+import type { ConfigReader, ConfigView, FieldValue } from "./config-reader";
 import type { TransportPort } from "./port";
 import type { DriverProfile } from "./profiles";
 import { type AbortedBuffer, QueueSet } from "./queue-setup";
@@ -33,6 +35,8 @@ export interface InitialisationOptions {
   readonly validate?: (
     context: ValidateContext,
   ) => Iterable<number | string> | undefined | Promise<Iterable<number | string> | undefined>;
+  /** Looks at the device once more when FEATURES_OK is confirmed; throws a VirtioError to give up. */
+  readonly probe?: (context: ValidateContext) => void | Promise<void>;
   /** Puts first buffers into the queues before DRIVER_OK. Publish, but don't notify: the device looks by itself. */
   readonly fill?: (queues: readonly DriverQueue[]) => void | Promise<void>;
   /** How many queues the driver uses; default: all that the device has. */
@@ -60,6 +64,9 @@ export interface InitialisationParts {
   readonly requires: FeatureSet;
   readonly status: StatusRegister;
   readonly config: ConfigReader;
+  readonly configLayout: readonly ConfigLayout[];
+  /** The guest's. */
+  readonly byteOrder: "little" | "big";
   readonly options: InitialisationOptions;
   readonly onEvent: EventSink;
 }
@@ -72,12 +79,15 @@ export class Initialisation {
   readonly supports: FeatureSet;
   readonly requires: FeatureSet;
   readonly options: InitialisationOptions;
+  readonly configLayout: readonly ConfigLayout[];
+  readonly byteOrder: "little" | "big";
   offered = FeatureSet.empty;
   /** What the driver wants; accepted once it is written. */
   choice = FeatureSet.empty;
   /** What was written last. */
   accepted = FeatureSet.empty;
-  hasAccepted = false;
+  /** What was written first. */
+  firstAccepted: FeatureSet | undefined;
   /** What FEATURES_OK confirmed. */
   negotiated: FeatureSet | undefined;
   ring: RingLayout | undefined;
@@ -92,11 +102,23 @@ export class Initialisation {
     this.supports = parts.supports;
     this.requires = parts.requires;
     this.options = parts.options;
+    this.configLayout = parts.configLayout;
+    this.byteOrder = parts.byteOrder;
     this.set = new QueueSet(parts.core, parts.allocator);
   }
 
   get queues(): readonly DriverQueue[] {
     return this.set.queues;
+  }
+
+  /** Whether the device is used through its legacy interface: it doesn't offer VERSION_1, and the driver can (§2.2.3). */
+  get isLegacy(): boolean {
+    return this.profile.withoutVersion1 === "legacy" && !this.offered.has(VIRTIO_F_VERSION_1);
+  }
+
+  /** What a configuration access goes by. */
+  get configView(): ConfigView {
+    return { offered: this.offered, isLegacy: this.isLegacy };
   }
 
   reset(): Promise<void> {
@@ -119,6 +141,7 @@ export class Initialisation {
       indirect,
       batch,
       clampUsedLength,
+      isLegacy: this.isLegacy,
       onViolation: (error) => {
         const note = { note: error.message, code: error.code };
         this.event({ step: "violation", field: `queue ${index}`, section: error.section, ...note });
@@ -133,12 +156,12 @@ export class Initialisation {
   }
 
   validation(): ValidateContext {
-    const { offered, choice, parts } = this;
+    const { offered, choice, parts, configView } = this;
     return {
       offered,
       accepted: choice,
-      readConfigFields: (names) => parts.config.read(names, offered),
-      readConfigField: async (name) => (await parts.config.read([name], offered))[0],
+      readConfigFields: (names) => parts.config.read(names, configView),
+      readConfigField: async (name) => (await parts.config.read([name], configView))[0],
     };
   }
 

@@ -26,10 +26,8 @@ export type NotificationHandler = (kind: "used" | "config", queue?: number) => v
 export interface TransportPort {
   /** Device ID (§5). */
   readonly deviceId: number;
-  /** "pci", "mmio", "loopback": some features exist on some transports only. */
+  /** "pci", "mmio", "ccw", "loopback": some features exist on some transports only, and drivers order their words by it. */
   readonly transport: string;
-  /** The order in which words 0 and 1 of the accepted features are written here; absent: as the driver's profile says. */
-  readonly wordOrder?: readonly number[];
   /** 32 bits of the offered features, word 0…3. */
   readDeviceFeatures(word: number): Awaitable<number>;
   /** Replaces 32 bits of the accepted features. */

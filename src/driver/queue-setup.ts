@@ -10,6 +10,9 @@ import type { GuestAllocator } from "../virtqueue/guest-allocator";
 import { type RingLayout, ringAreas } from "../virtqueue/layout";
 import type { TransportPort } from "./port";
 
+/** The Queue Align of the legacy interface (§2.7.2). */
+const LEGACY_ALIGN = 4096;
+
 /** How queues are to be made. */
 export interface QueueWishes {
   /** Descriptors wanted, 1…32768; the device may allow fewer. */
@@ -19,6 +22,8 @@ export interface QueueWishes {
   /** Most chains per crossing into the core. */
   readonly batch?: number | undefined;
   readonly clampUsedLength?: boolean | undefined;
+  /** One run of pages, as the legacy interface wants it (§2.7.2). */
+  readonly isLegacy: boolean;
   readonly onViolation: (error: VirtioError) => void;
 }
 
@@ -55,12 +60,7 @@ export class QueueSet {
     wishes: QueueWishes,
   ): Promise<number> {
     const size = chooseSize(maximum, wishes.queueSize, ring);
-    const needs = ringAreas(ring.layout, size);
-    const areas = {
-      descriptor: this.allocate(needs.descriptor.bytes, needs.descriptor.align),
-      driver: this.allocate(needs.driver.bytes, needs.driver.align),
-      device: this.allocate(needs.device.bytes, needs.device.align),
-    };
+    const areas = this.place(ring, size, wishes.isLegacy);
     const { batch, clampUsedLength, onViolation } = wishes;
     const entries = ring.indirect ? wishes.indirect : 0;
     const queue = new DriverQueue(this.core, {
@@ -96,6 +96,21 @@ export class QueueSet {
     for (const queue of this.queues.splice(0)) queue.dispose();
     for (const address of this.owned.splice(0)) this.allocator.free(address);
     return aborted;
+  }
+
+  private place(ring: RingLayout, size: number, isLegacy: boolean) {
+    const { descriptor, driver, device } = ringAreas(ring.layout, size);
+    if (isLegacy) {
+      // §2.7.2: descriptors and available ring together, the used ring on the next page.
+      const used = Math.ceil((descriptor.bytes + driver.bytes) / LEGACY_ALIGN) * LEGACY_ALIGN;
+      const base = this.allocate(used + device.bytes, LEGACY_ALIGN);
+      return { descriptor: base, driver: base + descriptor.bytes, device: base + used };
+    }
+    return {
+      descriptor: this.allocate(descriptor.bytes, descriptor.align),
+      driver: this.allocate(driver.bytes, driver.align),
+      device: this.allocate(device.bytes, device.align),
+    };
   }
 
   private allocate(bytes: number, align: number): number {

@@ -14,13 +14,13 @@ export class StatusRegister {
   last = 0;
   private readonly port: TransportPort;
   private readonly onEvent: EventSink;
-  private readonly resetReads: number;
+  private readonly mostReads: number;
 
-  /** @param resetReads how often a reset may be asked for before it counts as hung, ≥ 1 */
-  constructor(port: TransportPort, onEvent: EventSink, resetReads: number) {
+  /** @param mostReads how often the status is asked for until a change counts as hung, ≥ 1 */
+  constructor(port: TransportPort, onEvent: EventSink, mostReads: number) {
     this.port = port;
     this.onEvent = onEvent;
-    this.resetReads = resetReads;
+    this.mostReads = mostReads;
   }
 
   async read(): Promise<number> {
@@ -56,13 +56,32 @@ export class StatusRegister {
     this.event("reset", hex(before), "asks for a reset", "2.4");
     await this.port.writeStatus(0);
     for (let reads = 1; (await this.read()) !== 0; reads++) {
-      if (reads >= this.resetReads) {
+      if (reads >= this.mostReads) {
         const text = `the device did not finish its reset: status ${hex(this.last)} after ${reads} reads`;
         throw new VirtioError("DEVICE_NEEDS_RESET", text, { section: "2.4.2" });
       }
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
     this.event("reset", undefined, "read back: the reset is over", "2.4.2");
+  }
+
+  /**
+   * Adds a bit and waits until the device shows `shown` and not `gone` (§3.4.1: SUSPEND and DRIVER_OK take turns).
+   *
+   * @throws VirtioError DEVICE_NEEDS_RESET if the device says so, or never gets there
+   */
+  async change(bit: number, shown: number, gone: number, what: string): Promise<void> {
+    await this.add(bit);
+    for (let reads = 1; ; reads++) {
+      const status = await this.read();
+      if ((status & VIRTIO_CONFIG_S_NEEDS_RESET) !== 0 || reads > this.mostReads) {
+        const text = `the device was not ${what}: status ${hex(status)} after ${reads} reads`;
+        throw new VirtioError("DEVICE_NEEDS_RESET", text, { section: "3.4.1" });
+      }
+      if ((status & shown) !== 0 && (status & gone) === 0) break;
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    this.event("status", undefined, `read back: ${what}`, "3.4.1");
   }
 
   private event(step: string, before: string | undefined, note: string, section: string): void {

@@ -4,8 +4,11 @@
  */
 import type { DeviceType } from "./feature-table";
 
-/** When the driver may write a field: never, from FEATURES_OK on, or at any time once it is offered (§5.3.4). */
-export type Writable = false | "after-features-ok" | "any-time";
+/**
+ * When the driver may write a field: never, from FEATURES_OK on, between FEATURES_OK and DRIVER_OK (§5.5.6.6), or at any
+ * time once it is offered (§5.3.4).
+ */
+export type Writable = false | "after-features-ok" | "until-driver-ok" | "any-time";
 
 /** Where a field lies and what it hangs on. */
 export interface ConfigLayout {
@@ -76,7 +79,7 @@ const balloon: readonly Row[] = [
   ["num_pages", 0, 4],
   ["actual", 4, 4, "", "after-features-ok"],
   ["free_page_hint_cmd_id", 8, 4, "FREE_PAGE_HINT"],
-  ["poison_val", 12, 4, "PAGE_POISON", "after-features-ok"],
+  ["poison_val", 12, 4, "PAGE_POISON", "until-driver-ok"],
 ];
 
 const fs: readonly Row[] = [

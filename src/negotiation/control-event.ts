@@ -57,6 +57,8 @@ export interface PolicyUse {
 /** One step on the control plane. */
 export interface ControlEvent {
   readonly side: "driver" | "device";
+  /** Which device of a run, if there are several: whoever records adds it. */
+  readonly device?: string;
   /** What kind of step: "status", "features", "config", "queue", "reset", "validate", "notify", "interrupt", "violation", … */
   readonly step: string;
   /** The register, the configuration field or the queue. */

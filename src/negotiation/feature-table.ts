@@ -42,6 +42,7 @@ export const RESERVED_FEATURES: readonly FeatureRow[] = [
   [reserved.VIRTIO_F_ANY_LAYOUT, "ANY_LAYOUT", LEGACY],
   [reserved.VIRTIO_F_INDIRECT_DESC, "INDIRECT_DESC"],
   [reserved.VIRTIO_F_EVENT_IDX, "EVENT_IDX"],
+  [reserved.VIRTIO_F_UNUSED, "UNUSED", LEGACY],
   [reserved.VIRTIO_F_VERSION_1, "VERSION_1"],
   [reserved.VIRTIO_F_ACCESS_PLATFORM, "ACCESS_PLATFORM"],
   [reserved.VIRTIO_F_RING_PACKED, "RING_PACKED"],

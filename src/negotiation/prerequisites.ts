@@ -2,7 +2,8 @@
  * Which bits of a set lack a bit that they rest on (§2.2.1, §2.2.2 and the "Feature bit requirements" of 5.x).
  * That bits from 32 on rest on VERSION_1 is nowhere written; a device asks for VERSION_1 by its profile instead.
  */
-import { featureBit, isUsable, nameAndBit } from "./feature-names";
+import { VIRTIO_F_UNUSED } from "../spec/features";
+import { featureBit, isUsable, nameAndBit, rowOf } from "./feature-names";
 import type { FeatureSet } from "./feature-set";
 import { type DeviceType, type FeatureRow, featureRows } from "./feature-table";
 
@@ -41,9 +42,18 @@ export function missingAdvice(set: FeatureSet, type?: DeviceType): MissingPrereq
 
 /**
  * The set without the bits that must not be accepted: undocumented, legacy, or not for this transport (§2.2.1).
+ *
+ * @param onLegacy the legacy interface is in use: its own bits count, but for the one that nobody should accept (§6.3)
  */
-export function usableBits(set: FeatureSet, type?: DeviceType, transport?: string): FeatureSet {
-  return set.without(...set.bits().filter((bit) => !isUsable(bit, type, transport)));
+export function usableBits(
+  set: FeatureSet,
+  type?: DeviceType,
+  transport?: string,
+  onLegacy = false,
+): FeatureSet {
+  const isUnusable = (bit: number) =>
+    onLegacy ? rowOf(bit, type) === undefined || bit === VIRTIO_F_UNUSED : !isUsable(bit, type, transport);
+  return set.without(...set.bits().filter(isUnusable));
 }
 
 /** The set without bits whose prerequisites are not in it, until no such bit is left (§2.2.1). */

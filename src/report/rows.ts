@@ -41,6 +41,14 @@ export function summaryRows(reports: readonly SimReport[]): Row[] {
     row("  plain loop", ({ disk }) =>
       disk?.plainSeconds ? decimal(speed(disk.bytes, disk.plainSeconds), 0) : "",
     ),
+    row("frames", ({ capture }) => (capture ? count(capture.frames) : "")),
+    row("  bytes of them", ({ capture }) => (capture ? count(capture.bytes) : "")),
+    row("  largest", ({ capture }) =>
+      capture ? `${count(capture.largest)}, MTU ${count(capture.mtu)}` : "",
+    ),
+    row("  cut when captured", ({ capture }) => (capture?.cut ? count(capture.cut) : "")),
+    row("  differ", ({ capture }) => (capture ? count(capture.differ) : "")),
+    row("  dropped", ({ capture }) => (capture ? count(capture.dropped) : "")),
     row("data", integrity),
     row("seconds", ({ seconds }) => decimal(seconds, 2)),
   ];
@@ -48,14 +56,17 @@ export function summaryRows(reports: readonly SimReport[]): Row[] {
 }
 
 /** Where the bytes of a run differ first, or what failed; undefined if nothing is wrong. */
-export function faultText({ outcome, reason, integrity }: SimReport): string | undefined {
+export function faultText({ outcome, reason, integrity, capture }: SimReport): string | undefined {
   if (outcome === "failed") return reason;
   if (outcome !== "mismatch") return undefined;
   const first = integrity.firstMismatch;
-  const place =
-    first?.chain == null
-      ? `offset ${first?.offset}`
-      : `chain ${first.chain}, byte ${first.offset} ${first.direction === "toDevice" ? "to" : "from"} the device`;
+  const way = first?.direction === "toDevice" ? "to the device" : "from the device";
+  let place = `offset ${first?.offset}`;
+  if (first?.chain != null) {
+    // Frames are counted from 1 wherever people look at captures.
+    const what = capture === null ? `chain ${first.chain}` : `frame ${first.chain + 1}`;
+    place = `${what}, byte ${first.offset} ${way}`;
+  }
   const values = `${byte(first?.expected)} was sent, ${byte(first?.actual)} arrived`;
   const differ =
     integrity.mismatches === 1 ? "1 byte differs" : `${count(integrity.mismatches)} bytes differ`;

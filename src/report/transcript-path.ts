@@ -4,7 +4,7 @@ import type { SimEvent } from "../sim/metrics";
 /** The steps of one device's transcript with arrows between them. */
 export function transcriptPath(events: readonly SimEvent[]): string {
   const steps = events.map(stepText).filter((text) => text !== "");
-  return steps.filter((text, i) => text !== steps[i - 1]).join(" -> ");
+  return steps.filter((text, i) => text !== steps[i - 1]).join(" → ");
 }
 
 function stepText({ side, step, field, after, note, sets, code }: SimEvent): string {

@@ -67,6 +67,7 @@ export async function copyDisk(options: CopyDiskOptions): Promise<SimReport> {
     kind: "disk",
     outcome: refused ? "refused" : copy?.failure === undefined ? "completed" : "failed",
     ...(refused ?? to).report(),
+    findings: [...new Set([from, to])].flatMap((session) => session.report().findings),
     ...(copy?.failure === undefined ? {} : { reason: copy.failure }),
     queueSize,
     indirect,
@@ -88,6 +89,7 @@ export async function copyDisk(options: CopyDiskOptions): Promise<SimReport> {
       copySeconds,
       plainSeconds: null,
     },
+    capture: null,
   };
 }
 

@@ -3,6 +3,7 @@
  * and for tests. Everything but the times is the same for the same options and seed.
  */
 import type { TranscriptEvent } from "../trace/transcript";
+import type { RunFinding } from "./findings";
 
 /** Name of the JSON form; it changes whenever the form does. */
 export const SIM_SCHEMA = "virtq.sim/1";
@@ -26,10 +27,10 @@ export interface NotificationCount {
 
 /** The first byte that differs. */
 export interface FirstMismatch {
-  /** The chain's number in the run; for a disk the offset alone counts and this is null. */
+  /** The chain's or frame's number in the run, from 0; for a disk the offset alone counts and this is null. */
   readonly chain: number | null;
   readonly direction: "toDevice" | "fromDevice";
-  /** Bytes from the start of the chain's readable or writable part, or of the disk. */
+  /** Bytes from the start of the chain's readable or writable part, of the frame, or of the disk. */
   readonly offset: number;
   /** 0…255, or null when no byte came at all. */
   readonly expected: number | null;
@@ -38,9 +39,9 @@ export interface FirstMismatch {
 
 /** What became of the bytes. */
 export interface Integrity {
-  /** "xxh32" for a workload, "sha256" for a disk. */
+  /** "xxh32" for a workload or a capture, "sha256" for a disk. */
   readonly algorithm: "xxh32" | "sha256";
-  /** What went in. For a workload: digest of the bytes to the device, "-", digest of the bytes from it. */
+  /** What went in. But for a disk: digest of the bytes to the device, "-", digest of the bytes from it. */
   readonly sent: string;
   /** What arrived, in the same form. */
   readonly received: string;
@@ -50,10 +51,7 @@ export interface Integrity {
 }
 
 /** A recorded step of the control plane. */
-export interface SimEvent extends TranscriptEvent {
-  /** Which device of the run, if there are several. */
-  readonly device?: string;
-}
+export type SimEvent = TranscriptEvent;
 
 /** What only a disk run reports. */
 export interface DiskReport {
@@ -66,9 +64,27 @@ export interface DiskReport {
   readonly plainSeconds: number | null;
 }
 
+/** What only the replay of a capture reports. */
+export interface CaptureReport {
+  /** Frames of the capture. */
+  readonly frames: number;
+  /** Bytes of them that were captured, and so sent. */
+  readonly bytes: number;
+  /** Bytes of the largest one. */
+  readonly largest: number;
+  /** What the devices offer as MTU: the largest frame without its Ethernet header, at least 68. */
+  readonly mtu: number;
+  /** Frames that were cut when they were captured: what there is of them was sent. */
+  readonly cut: number;
+  /** Frames that arrived otherwise than they were sent. */
+  readonly differ: number;
+  /** Frames that did not arrive. */
+  readonly dropped: number;
+}
+
 /** One run: one negotiation, one layout, one workload. */
 export interface SimReport {
-  readonly kind: "echo" | "disk";
+  readonly kind: "echo" | "disk" | "capture";
   readonly outcome: Outcome;
   /** What was negotiated; null if nothing was. */
   readonly layout: "split" | "packed" | null;
@@ -78,8 +94,8 @@ export interface SimReport {
   readonly accepted: readonly string[];
   readonly negotiated: readonly string[];
   readonly transcript: readonly SimEvent[];
-  /** Breaches of the specification that were seen. */
-  readonly findings: readonly SimEvent[];
+  /** What driver and device did against the clauses of the specification, as src/conformance judges the transcript. */
+  readonly findings: readonly RunFinding[];
   readonly queueSize: number;
   readonly indirect: boolean;
   readonly seed: number;
@@ -100,6 +116,7 @@ export interface SimReport {
    */
   readonly nsPerChain: { readonly rings: number; readonly total: number } | null;
   readonly disk: DiskReport | null;
+  readonly capture: CaptureReport | null;
 }
 
 /** The JSON form: one object, whatever the number of runs. */

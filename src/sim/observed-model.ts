@@ -12,6 +12,7 @@ export function observed(model: DeviceModel, onServed: (chains: number) => void)
     queues: model.queues,
     offers: model.offers,
     config: model.config,
+    littleEndianConfig: model.littleEndianConfig ?? false,
     validate: (accepted) => model.validate?.(accepted),
     start: (context) => model.start?.(context),
     process(index, queue, budget) {
@@ -20,6 +21,8 @@ export function observed(model: DeviceModel, onServed: (chains: number) => void)
       return served;
     },
     configWritten: (name, value) => model.configWritten?.(name, value),
+    suspend: () => model.suspend?.(),
+    resume: () => model.resume?.(),
     reset: () => model.reset?.(),
   };
 }

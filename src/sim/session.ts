@@ -3,24 +3,21 @@
  * (echo-run.ts, disk.ts) move chains through it; nothing here knows what is in them.
  */
 import type { Core } from "../core/core";
-import { VirtioDevice } from "../device/device";
+import type { VirtioDevice } from "../device/device";
 import type { DeviceModel } from "../device/model";
 import type { DeviceProfile } from "../device/profiles";
-import { type InitializeResult, VirtioDriver } from "../driver/driver";
+import type { InitializeResult, VirtioDriver } from "../driver/driver";
 import type { InitialisationOptions } from "../driver/initialisation";
 import type { DriverProfile } from "../driver/profiles";
 import { VirtioError } from "../errors";
 import type { EventSink } from "../negotiation/control-event";
-import { featureBit } from "../negotiation/feature-names";
-import type { FeatureSet } from "../negotiation/feature-set";
-import { VIRTIO_F_RING_PACKED } from "../spec/features";
 import { Transcript } from "../trace/transcript";
-import { Loopback } from "../transport/loopback";
 import type { DriverQueue } from "../virtqueue/driver-queue";
-import { GuestAllocator } from "../virtqueue/guest-allocator";
+import type { GuestAllocator } from "../virtqueue/guest-allocator";
 import { ringAreas } from "../virtqueue/layout";
-import type { SimReport } from "./metrics";
+import { type Agreement, agreementOf, checkWishes } from "./agreement";
 import { observed } from "./observed-model";
+import { Pair } from "./pair";
 
 /** Who negotiates, and how: the part of the options that every simulation has. */
 export interface NegotiationOptions {
@@ -74,43 +71,25 @@ export class Session {
   private readonly options: SessionOptions;
 
   private constructor(options: SessionOptions) {
-    const { core, model, offer, accept, deviceProfile, driverProfile } = options;
     this.options = options;
-    this.core = core;
-    this.allocator = options.allocator ?? new GuestAllocator(core);
     this.transcript = options.transcript ?? new Transcript();
-    const onEvent: EventSink = (event) => {
-      const labelled = options.label === undefined ? event : { ...event, device: options.label };
-      this.transcript.sink(labelled);
-      options.onEvent?.(event);
-    };
-    this.device = new VirtioDevice(
-      core,
-      observed(model, () => this.notifications.used.suppressed++),
-      {
-        onEvent,
-        share: options.share,
-        ...(offer === undefined ? {} : { offer }),
-        ...(deviceProfile === undefined ? {} : { profile: deviceProfile }),
-      },
-    );
-    this.driver = new VirtioDriver({
-      port: new Loopback(this.device),
-      core,
-      allocator: this.allocator,
-      supports: accept ?? this.device.offered,
+    const pair = new Pair({
+      ...options,
+      transcript: this.transcript,
+      model: observed(options.model, () => this.notifications.used.suppressed++),
       queueSize: options.queueSize ?? QUEUE_SIZE,
       indirect: options.indirect ? options.buffers : 0,
-      onEvent,
       onUsed: () => {
         this.usedPending = true;
         // The publish that caused it was counted as suppressed when the model was served.
         this.notifications.used.suppressed--;
         this.notifications.used.sent++;
       },
-      ...(driverProfile === undefined ? {} : { profile: driverProfile }),
-      ...(options.validate === undefined ? {} : { validate: options.validate }),
     });
+    this.core = pair.core;
+    this.allocator = pair.allocator;
+    this.device = pair.device;
+    this.driver = pair.driver;
   }
 
   /**
@@ -122,7 +101,10 @@ export class Session {
   static async open(options: SessionOptions): Promise<Session> {
     const session = new Session(options);
     session.outcome = await session.driver.initialize();
-    if (session.outcome.ok) session.checkWishes();
+    if (session.outcome.ok) {
+      const { queueSize = QUEUE_SIZE, indirect = false } = options;
+      checkWishes(session.queue, session.device, { queueSize, indirect });
+    }
     return session;
   }
 
@@ -175,55 +157,8 @@ export class Session {
   }
 
   /** What a report says of the negotiation. */
-  report(): Pick<
-    SimReport,
-    "layout" | "reason" | "offered" | "accepted" | "negotiated" | "transcript" | "findings"
-  > {
+  report(): Agreement {
     const { device, driver, result, transcript, options } = this;
-    const names = (set: FeatureSet | undefined) => set?.names(options.model.deviceType) ?? [];
-    return {
-      layout: result.ok ? result.ring.layout : null,
-      reason: this.reason(),
-      offered: names(device.offered),
-      accepted: names(driver.accepted),
-      negotiated: names(driver.negotiated),
-      transcript: transcript.events,
-      findings: transcript.events.filter(({ step }) => step === "violation"),
-    };
-  }
-
-  private checkWishes(): void {
-    const { indirect, queueSize = QUEUE_SIZE } = this.options;
-    const { ring } = this.queue;
-    if (this.queue.size !== queueSize) {
-      const below = this.queue.size;
-      throw new VirtioError(
-        "QUEUE_SIZE_INVALID",
-        `queue size ${queueSize}: the ${ring.layout} layout was negotiated and needs a power of two, such as ${below} or ${2 * below}`,
-        { section: "2.7" },
-      );
-    }
-    if (indirect && !ring.indirect) {
-      const bit = featureBit("INDIRECT_DESC");
-      const why = this.device.offered.has(bit)
-        ? "the driver did not accept it"
-        : "the device did not offer it";
-      throw new VirtioError(
-        "INDIRECT_NOT_NEGOTIATED",
-        `indirect tables need INDIRECT_DESC negotiated: ${why}`,
-        {
-          section: "2.7.5.3.1",
-        },
-      );
-    }
-  }
-
-  /** Why this layout, in one sentence; why none after a refusal. */
-  private reason(): string {
-    const { result, device } = this;
-    if (!result.ok) return result.reason;
-    if (result.ring.layout === "packed") return result.ring.reason;
-    const isOffered = device.offered.has(VIRTIO_F_RING_PACKED);
-    return `${result.ring.reason}: ${isOffered ? "offered, but not accepted by the driver" : "not offered"}`;
+    return agreementOf({ device, driver, result, transcript, label: options.label });
   }
 }

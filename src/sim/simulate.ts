@@ -92,6 +92,7 @@ export async function simulate(options: SimulateOptions = {}): Promise<SimReport
     seconds,
     nsPerChain: chains > 0 ? { rings, total: (seconds * 1e9) / chains } : null,
     disk: null,
+    capture: null,
   };
 }
 

@@ -46,7 +46,6 @@ export function tapPort(
   return {
     deviceId: port.deviceId,
     transport: port.transport,
-    ...(port.wordOrder === undefined ? {} : { wordOrder: port.wordOrder }),
     ...(port.refusal === undefined ? {} : { refusal: () => port.refusal?.() }),
     readDeviceFeatures: (word) =>
       answered(port.readDeviceFeatures(word), (value) =>

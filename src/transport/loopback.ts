@@ -5,15 +5,31 @@
 import type { VirtioDevice } from "../device/device";
 import type { NotificationHandler, PortQueueSetup, TransportPort } from "../driver/port";
 
+/** What a loopback can pass for. */
+export interface LoopbackOptions {
+  /** Whose word order and features count: "pci", "mmio", "ccw". Default "loopback". */
+  readonly transport?: string;
+  /** The window that a PCI driver uses (§4.1.4.10), for devices that recognise legacy drivers by it. */
+  readonly window?: "legacy" | "modern";
+  /** What the Version register of MMIO reads (§4.2.2), for devices that go by that. */
+  readonly versionRegister?: 1 | 2;
+}
+
 /** A port onto a device in the same process. The host still calls `device.process()`. */
 export class Loopback implements TransportPort {
-  readonly transport = "loopback";
+  readonly transport: string;
   readonly device: VirtioDevice;
   private handler: NotificationHandler | undefined;
 
-  constructor(device: VirtioDevice) {
+  constructor(device: VirtioDevice, options: LoopbackOptions = {}) {
+    const { transport = "loopback", window, versionRegister } = options;
     this.device = device;
-    device.connect((kind, queue) => this.handler?.(kind, queue));
+    this.transport = transport;
+    device.connect(
+      (kind, queue) => this.handler?.(kind, queue),
+      versionRegister === undefined ? {} : { versionRegister },
+    );
+    if (window !== undefined) device.useWindow(window);
   }
 
   get deviceId(): number {

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { compareDisks } from "../../src/cli/disk-digest";
-import { checkOutput, ScratchFiles } from "../../src/cli/disk-files";
+import { checkOutput, ScratchFiles } from "../../src/cli/files";
 import type { SimDocument } from "../../src/sim/metrics";
 import { pattern } from "../models/rig";
 import { virtq } from "./run";

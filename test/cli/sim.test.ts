@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import Ajv2020 from "ajv/dist/2020";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { SimDocument } from "../../src/sim/metrics";
 import { virtq } from "./run";
 
@@ -39,7 +39,7 @@ describe("virtq sim", () => {
     }
     expect(stdout).toContain("xxh32 equal");
     expect(stdout).toContain("was not negotiated: offered, but not");
-    expect(stdout).toContain("packed + IN_ORDER: the negotiation\nreset -> ACKNOWLEDGE -> DRIVER -> offered");
+    expect(stdout).toContain("packed + IN_ORDER: the negotiation\nreset → ACKNOWLEDGE → DRIVER → offered");
   });
 
   it.each([80, 160])("fits into %i columns", async (columns) => {
@@ -110,15 +110,45 @@ describe("virtq sim", () => {
   });
 
   it("--transcript prints every step", async () => {
-    const { stdout } = await virtq(["sim", ...SMALL, "--accept", "VERSION_1", "--transcript"]);
-    expect(stdout).toMatch(/\n\d+ +\d+\.\d+ +device +features +accepted word 1 +0x00000000 -> 0x00000001/);
+    const { stdout } = await virtq(["sim", ...SMALL, "--accept", "VERSION_1", "--transcript"], 160);
+    expect(stdout).toMatch(/\n +ms {2}side +step +field +before → after +section {2}note\n/);
+    expect(stdout).toMatch(
+      /\n *\d+\.\d+ +device +features +accepted word 1 +0x00000000 → 0x00000001 +§2\.2\n/,
+    );
+  });
+
+  it.each([60, 80, 100, 160])("--transcript fits into %i columns", async (columns) => {
+    for (const argv of [
+      [...SMALL, "--transcript"],
+      ["--accept", "RING_PACKED", "--transcript"],
+      ["--accept", ""],
+    ]) {
+      const { stdout } = await virtq(["sim", ...argv], columns);
+      const table = stdout.slice(stdout.indexOf(": the negotiation"));
+      expect(table).toContain("FEATURES_OK");
+      for (const line of table.split("\n")) expect(line.length, line).toBeLessThanOrEqual(columns);
+    }
+  });
+
+  it("without a terminal the variable COLUMNS says how wide, else it is 80 columns", async () => {
+    const longest = async (columns: string | undefined) => {
+      vi.stubEnv("COLUMNS", columns);
+      const { stdout } = await virtq(["sim", "--accept", "RING_PACKED"]);
+      vi.unstubAllEnvs();
+      return Math.max(...stdout.split("\n").map((line) => line.length));
+    };
+    const narrow = await longest(undefined);
+    expect(narrow).toBeLessThanOrEqual(80);
+    expect(await longest("160")).toBeGreaterThan(120);
+    for (const bad of ["", "0", "-3", "wide"]) expect(await longest(bad)).toBe(narrow);
   });
 
   it("a refused negotiation: transcript, reason, exit 1", async () => {
     const { code, stdout } = await virtq(["sim", "--accept", "RING_PACKED"]);
     expect(code).toBe(1);
     expect(stdout).toMatch(/VERSION_1\s+\(32\)\s+must\s+be\s+accepted/);
-    expect(stdout).toMatch(/driver +status +status +0x03 -> 0x83 +§3\.1\.1 +FAILED/);
+    expect(stdout).toMatch(/\nside +step +field +before → after +note\n/);
+    expect(stdout).toMatch(/driver +status +status +0x03 → 0x83 +FAILED §3\.1\.1/);
     const { code: again, runs } = await json("--accept", "");
     expect(again).toBe(1);
     expect(runs[0]).toMatchObject({ outcome: "refused", layout: null });

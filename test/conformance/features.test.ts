@@ -158,7 +158,7 @@ describe("device", () => {
   });
 
   it("FEATURES-012 §2.2.2 device: offers nothing that it could not honour", () => {
-    for (const bit of [24, 25, 26, 27, 30, 31, 37, 39, 41, 42, 43, 44, 45, 46, 47, 48, 49]) {
+    for (const bit of [24, 25, 26, 27, 30, 31, 37, 39, 41, 42, 44, 45, 46, 47, 48, 49]) {
       expect(() => makeRig({ offer: ["VERSION_1", bit] })).toThrow(
         expect.objectContaining({ code: "BAD_ARGUMENT" }),
       );

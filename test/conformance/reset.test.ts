@@ -75,7 +75,7 @@ describe("driver", () => {
     const rig = makeRig();
     let reads = 0;
     const slow = { ...rig.port, readStatus: () => (reads++ < 4 ? 0x0f : rig.port.readStatus()) };
-    const { driver } = makeRig({ driver: { port: slow, resetReads: 10 } });
+    const { driver } = makeRig({ driver: { port: slow, statusReads: 10 } });
     await driver.reset();
     expect(reads).toBe(5);
     expect(rig.port.calls("writeStatus")).toEqual([["writeStatus", 0]]);

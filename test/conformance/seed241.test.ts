@@ -20,7 +20,7 @@ describe("terms", () => {
     const rig = await started(makeRig(net));
     const understood = FeatureSet.from(net.supports ?? [], "net").intersect(rig.device.offered);
     expect(rig.device.accepted.equals(understood)).toBe(true);
-    expect(rig.transcript.toText()).not.toMatch(/acknowledged/i);
+    expect(rig.transcript.toText({ width: Number.POSITIVE_INFINITY })).not.toMatch(/acknowledged/i);
   });
 
   it("SEED241-002 device: completes the negotiation, or fails it and leaves it incomplete", () => {
@@ -91,7 +91,9 @@ describe("reading the configuration before FEATURES_OK", () => {
     const firstWrite = rig.port.log.findIndex(([name]) => name === "writeDriverFeatures");
     expect(firstWrite).toBeGreaterThan(0);
     expect(firstWrite).toBeLessThan(read);
-    expect(rig.transcript.toText()).not.toContain("its feature was not accepted first");
+    expect(rig.transcript.toText({ width: Number.POSITIVE_INFINITY })).not.toContain(
+      "its feature was not accepted first",
+    );
   });
 
   it("SEED241-008 driver: may read it to decide whether to go ahead", async () => {
@@ -137,7 +139,9 @@ describe("reading the configuration before FEATURES_OK", () => {
       driveTo(device, at);
       expect(device.readConfig(10, 2)).toBe(60);
       expect(codes()).toEqual([]);
-      expect(transcript.toText()).toContain("its feature was not accepted first");
+      expect(transcript.toText({ width: Number.POSITIVE_INFINITY })).toContain(
+        "its feature was not accepted first",
+      );
     }
   });
 });
@@ -163,8 +167,10 @@ describe("accepting again", () => {
         "queues",
         "driver-ok",
       ] as const,
-      wordOrder: [0, 1],
-    };
+      wordOrder: { default: [0, 1] },
+      featureWords: 2,
+      withoutVersion1: "modern",
+    } as const;
     const rig = await started(makeRig({ ...net, driver: { profile, validate: () => drops.shift() } }));
     expect(rig.port.calls("writeDriverFeatures")).toHaveLength(6);
     expect(rig.device.negotiated?.names("net")).toEqual(["MAC", "VERSION_1"]);

@@ -1,7 +1,11 @@
 // The configuration space by itself: what exists, what a read gives, when the generation moves (§2.5).
 import { describe, expect, it } from "vitest";
+import { ConfigRegisters } from "../../src/device/config-registers";
 import { ConfigSpace } from "../../src/device/config-space";
+import { DeviceFeatures } from "../../src/device/device-features";
+import { DeviceReporter, DeviceState } from "../../src/device/device-state";
 import { type ConfigField, configFields } from "../../src/device/model";
+import { deviceProfile } from "../../src/device/profiles";
 import { FeatureSet } from "../../src/negotiation/feature-set";
 
 const NONE = FeatureSet.empty;
@@ -128,6 +132,56 @@ describe("writes", () => {
       code: undefined,
       heard: [["early", 65]],
     });
+  });
+
+  it("come too late from DRIVER_OK on where the field says so (poison_val)", () => {
+    const space = new ConfigSpace(configFields("balloon", { poison_val: 7 }), FeatureSet.of(4), "balloon");
+    const at = (featuresOk: boolean, driverOk: boolean) => {
+      const access = { offset: 12, bytes: 4, value: 9, accepted: NONE, featuresOk, driverOk };
+      return space.write(access, () => {}).breach;
+    };
+    expect(at(false, false)).toMatchObject({ reason: "poison_val written before FEATURES_OK" });
+    expect(at(true, true)).toMatchObject({
+      code: "STATUS_SEQUENCE",
+      reason: "poison_val written after DRIVER_OK",
+    });
+    expect(space.read(12, 4, NONE).value).toBe(7);
+    expect(at(true, false)).toBeUndefined();
+    expect(space.read(12, 4, NONE).value).toBe(9);
+    expect(
+      space.write(
+        { offset: 4, bytes: 4, value: 9, accepted: NONE, featuresOk: true, driverOk: true },
+        () => {},
+      ).breach,
+    ).toBeUndefined();
+  });
+
+  it("are judged by the status, where the registers know it", () => {
+    const fields = configFields("balloon", { poison_val: 7 });
+    const model = {
+      name: "m",
+      deviceId: 5,
+      queues: [],
+      offers: ["PAGE_POISON"],
+      config: fields,
+      process: () => 0,
+    };
+    const features = new DeviceFeatures(model, deviceProfile("strict"), ["VERSION_1"]);
+    features.writeWord(1, 1);
+    expect(features.confirm()).toBe(true);
+    const space = new ConfigSpace(fields, features.offered, "balloon");
+    const codes: string[] = [];
+    const state = new DeviceState();
+    const report = new DeviceReporter(undefined, ({ code }) => codes.push(code));
+    const profile = deviceProfile("strict");
+    const parts = { space, features, model, profile, state, report, byteOrder: "little" } as const;
+    const registers = new ConfigRegisters({ ...parts, needsReset: () => {} });
+    state.status = 0x0b;
+    registers.write(12, 4, 8);
+    state.status = 0x0f;
+    registers.write(12, 4, 9);
+    expect(registers.read(12, 4)).toBe(8);
+    expect(codes).toEqual(["STATUS_SEQUENCE"]);
   });
 
   it("reach a model that keeps the value itself", () => {

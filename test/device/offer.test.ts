@@ -1,5 +1,6 @@
 // What a device may offer, judged when it is made (§2.2.2), and profiles as data.
 import { describe, expect, it } from "vitest";
+import { CAREFUL } from "../../src/device/policies";
 import { deviceProfile } from "../../src/device/profiles";
 import { FeatureSet } from "../../src/negotiation/feature-set";
 import { driveTo, makeRig } from "../control-rig";
@@ -18,6 +19,7 @@ describe("an offer", () => {
       "IN_ORDER",
       "NOTIFICATION_DATA",
       "RING_RESET",
+      "SUSPEND",
     ]);
   });
 
@@ -26,10 +28,10 @@ describe("an offer", () => {
     [["VERSION_1"], ["GUEST_ECN"], "GUEST_ECN (9) needs GUEST_TSO4 (7) or GUEST_TSO6 (8)"],
     [["RING_PACKED"], [], "VERSION_1 (32) must be offered"],
     [["VERSION_1", 44], [], "bit 44 could not be kept"],
-    [["VERSION_1", 30], [], "bit 30 could not be kept"],
+    [["VERSION_1", 30], [], "UNUSED (30) could not be kept"],
     [["VERSION_1", "NOTIFY_ON_EMPTY"], [], "NOTIFY_ON_EMPTY (24) could not be kept"],
     [["VERSION_1", "ADMIN_VQ"], [], "ADMIN_VQ (41) could not be kept"],
-    [["VERSION_1", "SUSPEND"], [], "SUSPEND (43) could not be kept"],
+    [["VERSION_1", "SR_IOV"], [], "SR_IOV (37) could not be kept"],
     [["VERSION_1"], [4], "bit 4 could not be kept"],
   ])("of %j and %j is refused: %s", (offer, offers, reason) => {
     expect(() => offerOf(offer, offers)).toThrow(
@@ -57,9 +59,12 @@ describe("a device profile", () => {
     ...deviceProfile("strict"),
     name: "lenient",
     mustAccept: [],
-    unofferedBits: "mask",
-    featuresAfterOk: "needs-reset",
-    retryAfterRefusal: "refuse",
+    policies: {
+      ...CAREFUL,
+      unofferedBits: "mask",
+      featuresAfterOk: "needs-reset",
+      retryAfterRefusal: "refuse",
+    },
   } as const;
 
   it("is an object literal: bits masked, VERSION_1 not insisted on, features frozen the hard way", () => {

@@ -117,12 +117,14 @@ describe("feature words", () => {
     });
     expect(await driver.initialize()).toMatchObject({ ok: true });
     expect(driver.offered.words.slice(2)).toEqual([0, 0]);
-    expect(rig.transcript.toText()).toContain("words 2 and 3 repeat word 1");
+    expect(rig.transcript.toText({ width: Number.POSITIVE_INFINITY })).toContain(
+      "words 2 and 3 repeat word 1",
+    );
   });
 
   it("are written in the transport's order where it has one", async () => {
     const rig = makeRig();
-    const driver = driverOn(rig, { ...rig.port, wordOrder: [1, 0] });
+    const driver = driverOn(rig, { ...rig.port, transport: "mmio" });
     await driver.initialize();
     expect(rig.port.calls("writeDriverFeatures").map(([, word]) => word)).toEqual([1, 0]);
   });
@@ -147,7 +149,7 @@ describe("validate", () => {
     const firstWrite = names.indexOf("writeDriverFeatures");
     expect(names.indexOf("readConfig")).toBeGreaterThan(firstWrite);
     expect(names.lastIndexOf("writeDriverFeatures")).toBeGreaterThan(names.indexOf("readConfig"));
-    expect(rig.transcript.toText()).toContain("drops MTU");
+    expect(rig.transcript.toText({ width: Number.POSITIVE_INFINITY })).toContain("drops MTU");
   });
 
   it("accepts once if nothing is dropped", async () => {
@@ -278,8 +280,8 @@ describe("queues", () => {
 
 describe("trouble", () => {
   it("a reset that never ends is reported", async () => {
-    const rig = makeRig({ driver: { resetReads: 3 } });
-    const driver = driverOn(rig, { ...rig.port, readStatus: () => 1 }, { resetReads: 3 });
+    const rig = makeRig({ driver: { statusReads: 3 } });
+    const driver = driverOn(rig, { ...rig.port, readStatus: () => 1 }, { statusReads: 3 });
     const { code, reason } = refusal(await driver.initialize());
     expect([code, reason]).toEqual([
       "DEVICE_NEEDS_RESET",
@@ -325,7 +327,9 @@ describe("trouble", () => {
       );
       const aborted = await rig.driver.reset();
       expect(aborted.map(({ token }) => token).sort()).toEqual([...tokens].sort());
-      expect(rig.transcript.toText()).toContain("5 buffers in flight were aborted");
+      expect(rig.transcript.toText({ width: Number.POSITIVE_INFINITY })).toContain(
+        "5 buffers in flight were aborted",
+      );
       expect(rig.driver.poll()).toBe(false);
       await started(rig, supports);
       roundTrips(rig);
@@ -361,7 +365,9 @@ describe("a driver profile", () => {
         "queues",
         "driver-ok",
       ],
-      wordOrder: [1, 0],
+      wordOrder: { default: [1, 0] },
+      featureWords: 2,
+      withoutVersion1: "modern",
     } as const;
     const drops = [["IN_ORDER"], ["RING_PACKED"]];
     const rig = makeRig({ supports: RING, driver: { profile: seed, validate: () => drops.shift() } });

@@ -1,8 +1,8 @@
-/** A block or echo device behind a loopback, and a driver that sends it chains of any shape. */
+/** A device of any type behind a loopback, and a driver that sends it chains of any shape. */
 import { loadCoreSync } from "../../src/core/core";
 import { type DeviceOptions, VirtioDevice } from "../../src/device/device";
 import type { DeviceModel } from "../../src/device/model";
-import { VirtioDriver } from "../../src/driver/driver";
+import { type DriverOptions, VirtioDriver } from "../../src/driver/driver";
 import { Loopback } from "../../src/transport/loopback";
 import { GuestAllocator } from "../../src/virtqueue/guest-allocator";
 
@@ -24,7 +24,12 @@ export interface Sent {
 /** Byte that writable buffers hold until the device writes them. */
 export const UNWRITTEN = 0xee;
 
-export async function openRig(model: DeviceModel, accept: readonly string[], options: DeviceOptions = {}) {
+export async function openRig(
+  model: DeviceModel,
+  accept: readonly string[],
+  options: DeviceOptions = {},
+  driverOptions: Partial<DriverOptions> = {},
+) {
   const core = loadCoreSync({ guestBytes: 0x400000 });
   const allocator = new GuestAllocator(core);
   const events: string[] = [];
@@ -40,6 +45,7 @@ export async function openRig(model: DeviceModel, accept: readonly string[], opt
     supports: accept,
     queueSize: 64,
     onUsed: () => interrupts++,
+    ...driverOptions,
   });
   const result = await driver.initialize();
   if (!result.ok) throw new Error(result.reason);
@@ -54,12 +60,15 @@ export async function openRig(model: DeviceModel, accept: readonly string[], opt
       return interrupts;
     },
     get queue() {
-      const [queue] = driver.queues;
-      if (queue === undefined) throw new Error("no queue");
+      return this.queueAt(0);
+    },
+    queueAt(index: number) {
+      const queue = driver.queues[index];
+      if (queue === undefined) throw new Error(`no queue ${index}`);
       return queue;
     },
-    /** Adds a chain and publishes it. */
-    send(readable: readonly Uint8Array[], writable: readonly number[]): Sent {
+    /** Adds a chain to a queue and publishes it. */
+    send(readable: readonly Uint8Array[], writable: readonly number[], index = 0): Sent {
       const place = (length: number) => ({ address: allocator.allocate(Math.max(1, length)), length });
       const questions = readable.map((bytes) => {
         const segment = place(bytes.length);
@@ -68,9 +77,9 @@ export async function openRig(model: DeviceModel, accept: readonly string[], opt
       });
       const answers = writable.map(place);
       for (const { address, length } of answers) core.view(address, length).fill(UNWRITTEN);
-      const token = this.queue.add(questions, answers);
+      const token = this.queueAt(index).add(questions, answers);
       if (token === 0) throw new Error("the queue is full");
-      void driver.kick(0);
+      void driver.kick(index);
       return { token, answers };
     },
     /** The bytes of a chain's writable buffers, end to end. */
@@ -78,14 +87,18 @@ export async function openRig(model: DeviceModel, accept: readonly string[], opt
       return answers.flatMap(({ address, length }) => [...core.view(address, length)]);
     },
     /** Tokens and used lengths that came back. */
-    used(): { token: number; length: number }[] {
-      return [...this.queue.usedBuffers()];
+    used(index = 0): { token: number; length: number }[] {
+      return [...this.queueAt(index).usedBuffers()];
     },
     /** Sends one chain, has the device serve it, and gives back its used length and its answer. */
-    ask(readable: readonly Uint8Array[], writable: readonly number[]): { length: number; answer: number[] } {
-      const sent = this.send(readable, writable);
+    ask(
+      readable: readonly Uint8Array[],
+      writable: readonly number[],
+      index = 0,
+    ): { length: number; answer: number[] } {
+      const sent = this.send(readable, writable, index);
       device.process();
-      const [back] = this.used();
+      const [back] = this.used(index);
       if (back?.token !== sent.token) throw new Error("the chain did not come back");
       return { length: back.length, answer: this.answerOf(sent) };
     },

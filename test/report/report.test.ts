@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { readCapture } from "../../src/capture/capture";
 import { count, faultText, runTitle, summaryRows } from "../../src/report/rows";
 import { formatTable } from "../../src/report/table";
 import { transcriptPath } from "../../src/report/transcript-path";
 import { wrap } from "../../src/report/wrap";
+import { replayCapture } from "../../src/sim/capture";
 import { simulate } from "../../src/sim/simulate";
+import { pcapOf } from "../capture/golden";
 
 const workload = { chains: 64 };
 const split = await simulate({ accept: ["VERSION_1"], workload });
@@ -48,6 +51,30 @@ describe("rows", () => {
   });
 });
 
+describe("rows of a capture", async () => {
+  const frames = [new Uint8Array(60), new Uint8Array(1514)];
+  const sent = await replayCapture({ capture: readCapture(pcapOf(frames)) });
+  const cut = await replayCapture({ capture: readCapture(pcapOf(frames, 100)), flipByte: 61 });
+
+  it("say what was sent and what became of it", () => {
+    const rows = new Map(summaryRows([sent, cut]).map(({ label, cells }) => [label.trim(), cells]));
+    expect(rows.get("frames")).toEqual(["2", "2"]);
+    expect(rows.get("bytes of them")).toEqual(["1,574", "1,574"]);
+    expect(rows.get("largest")).toEqual(["1,514, MTU 1,500", "1,514, MTU 1,500"]);
+    expect(rows.get("cut when captured")).toEqual(["", "1"]);
+    expect(rows.get("differ")).toEqual(["0", "1"]);
+    expect(rows.get("dropped")).toEqual(["0", "0"]);
+    expect(rows.get("data")).toEqual(["xxh32 equal", "1 differ"]);
+    expect(summaryRows([split]).map(({ label }) => label)).not.toContain("frames");
+  });
+
+  it("count frames from 1, as people do", () => {
+    expect(faultText(cut)).toBe(
+      "1 byte differs, first at frame 2, byte 1 from the device: 0x00 was sent, 0xff arrived",
+    );
+  });
+});
+
 describe("formatTable", () => {
   it("lines the runs up and gives the reasons", () => {
     const lines = formatTable([split, inOrder]).split("\n");
@@ -72,15 +99,15 @@ describe("formatTable", () => {
 describe("transcriptPath", () => {
   it("goes the way of the seed: accept, validate, FEATURES_OK, ring", () => {
     expect(transcriptPath(inOrder.transcript)).toBe(
-      "reset -> ACKNOWLEDGE -> DRIVER -> offered INDIRECT_DESC, EVENT_IDX, VERSION_1, RING_PACKED, IN_ORDER, " +
-        "NOTIFICATION_DATA, RING_RESET -> accepted VERSION_1, RING_PACKED, IN_ORDER -> validate: nothing dropped -> " +
-        "FEATURES_OK -> FEATURES_OK confirmed -> packed ring -> queue 0: 256 descriptors -> DRIVER_OK",
+      "reset → ACKNOWLEDGE → DRIVER → offered INDIRECT_DESC, EVENT_IDX, VERSION_1, RING_PACKED, IN_ORDER, " +
+        "NOTIFICATION_DATA, RING_RESET, SUSPEND → accepted VERSION_1, RING_PACKED, IN_ORDER → validate: nothing dropped → " +
+        "FEATURES_OK → FEATURES_OK confirmed → packed ring → queue 0: 256 descriptors → DRIVER_OK",
     );
   });
 
   it("ends where the device refuses", () => {
     expect(transcriptPath(refused.transcript)).toMatch(
-      /FEATURES_REFUSED: .*VERSION_1 \(32\) must be accepted.* -> FAILED$/,
+      /FEATURES_REFUSED: .*VERSION_1 \(32\) must be accepted.* → FAILED$/,
     );
   });
 });

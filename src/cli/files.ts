@@ -1,6 +1,6 @@
 /**
- * The files of `virtq sim --disk`: every complaint about them before anything runs, and a result that is either
- * whole or not there.
+ * The files of `virtq sim --disk` and `--pcap`: every complaint about them before anything runs, and a result that is
+ * either whole or not there.
  */
 import {
   accessSync,
@@ -37,6 +37,33 @@ export function systemReason(error: unknown): string {
   return (code !== undefined && REASONS[code]) || message;
 }
 
+/** A system error in words, and the file that it is about if it says so. */
+export function systemText(error: unknown): string {
+  const { path, dest } = error as NodeJS.ErrnoException & { dest?: string };
+  const file = dest ?? path;
+  return file === undefined ? systemReason(error) : `${file}: ${systemReason(error)}`;
+}
+
+/**
+ * Checks a file that is to be read.
+ *
+ * @param what it is to be, for messages: "disk"
+ * @returns its size in bytes
+ * @throws UsageError when it can't be read, is no regular file, or empty
+ */
+export function checkInput(path: string, what: string): number {
+  let stats: Stats;
+  try {
+    closeSync(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
+    stats = statSync(path);
+  } catch (error) {
+    throw new UsageError(`can't read the ${what} ${path}: ${systemReason(error)}`);
+  }
+  if (!stats.isFile()) throw new UsageError(`can't read the ${what} ${path}: it is not a regular file`);
+  if (stats.size === 0) throw new UsageError(`the ${what} ${path} is empty`);
+  return stats.size;
+}
+
 /**
  * Checks a disk image.
  *
@@ -44,22 +71,14 @@ export function systemReason(error: unknown): string {
  * @throws UsageError when it can't be read, is no regular file, empty, or no whole number of sectors
  */
 export function checkImage(path: string): number {
-  let stats: Stats;
-  try {
-    closeSync(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
-    stats = statSync(path);
-  } catch (error) {
-    throw new UsageError(`can't read the disk ${path}: ${systemReason(error)}`);
-  }
-  if (!stats.isFile()) throw new UsageError(`can't read the disk ${path}: it is not a regular file`);
-  if (stats.size === 0) throw new UsageError(`the disk ${path} is empty`);
-  const rest = stats.size % VIRTIO_BLK_SECTOR_SIZE;
+  const bytes = checkInput(path, "disk");
+  const rest = bytes % VIRTIO_BLK_SECTOR_SIZE;
   if (rest !== 0) {
     throw new UsageError(
-      `the disk ${path} is truncated or no disk: its ${stats.size} bytes are ${rest} more than a multiple of ${VIRTIO_BLK_SECTOR_SIZE}`,
+      `the disk ${path} is truncated or no disk: its ${bytes} bytes are ${rest} more than a multiple of ${VIRTIO_BLK_SECTOR_SIZE}`,
     );
   }
-  return stats.size;
+  return bytes;
 }
 
 /**
@@ -96,7 +115,7 @@ export class ScratchFiles {
     this.folder ??= path === undefined ? mkdtempSync(join(tmpdir(), "virtq-")) : undefined;
     const name =
       path === undefined
-        ? join(this.folder ?? tmpdir(), `disk-${unique}`)
+        ? join(this.folder ?? tmpdir(), `scratch-${unique}`)
         : join(dirname(path), `.${basename(path)}.virtq-${unique}`);
     this.paths.add(name);
     return name;
