@@ -61,6 +61,8 @@ export class Run {
   phase: RunPhase = "unknown";
   /** Status bits that are set for all that the driver can know: read, or written and not the device's to take back. */
   shown = 0;
+  /** Bits that the driver itself took out of the byte, against §2.1.1; setting them again is no new step. */
+  dropped = 0;
   /** What the driver feature words hold. */
   accepted = FeatureSet.empty;
   /** The accepted set at FEATURES_OK; undefined while the set is open. */
@@ -83,8 +85,9 @@ export class Run {
 
   /** The bits of a status write that are new. */
   added(written: number): number {
-    const pending = this.isInTransition ? SUSPEND | DRIVER_OK : this.phase === "checking" ? FEATURES_OK : 0;
-    return written & ~(this.shown | pending);
+    const underWay = this.isInTransition ? SUSPEND | DRIVER_OK : 0;
+    const settled = this.frozen === undefined ? 0 : FEATURES_OK;
+    return written & ~(this.shown | underWay | settled);
   }
 
   /** Between two ends of a suspend or a resume, where the device alone says when it is done (§3.4). */
@@ -117,7 +120,9 @@ export class Run {
     // A driver that doesn't wait for the reset or for FEATURES_OK goes on as if it were done: so does the judge.
     if (act !== undefined && act !== "notify") {
       if (this.phase === "resetting") this.begin("reset");
-      else if (this.phase === "checking" && SETS_UP.includes(act)) this.confirm();
+      else if ((this.phase === "checking" || this.phase === "refused") && SETS_UP.includes(act)) {
+        this.confirm();
+      }
     }
     if (how === "read") {
       if (register === "device-features") this.offer.read(index, value);
@@ -135,6 +140,7 @@ export class Run {
     if (this.phase === "unknown" || this.phase === "resetting") this.begin("reset");
     const added = this.added(written);
     const isFailed = (written & FAILED) !== 0;
+    this.dropped = (this.dropped | this.shown) & ~written;
     this.shown = written & ~(added & (FEATURES_OK | SUSPEND));
     if (isFailed) this.phase = "failed";
     else if ((added & SUSPEND) !== 0 && this.phase === "live" && this.negotiated?.has("SUSPEND")) {
@@ -199,7 +205,6 @@ export class Run {
   }
 
   private confirm(): void {
-    if (this.frozen !== undefined) this.shown |= FEATURES_OK;
     this.frozen ??= this.accepted;
     this.negotiated = this.frozen;
     this.phase = "setup";
@@ -208,6 +213,7 @@ export class Run {
   private begin(phase: "resetting" | "reset"): void {
     this.phase = phase;
     this.shown = 0;
+    this.dropped = 0;
     this.accepted = FeatureSet.empty;
     this.frozen = undefined;
     this.negotiated = undefined;

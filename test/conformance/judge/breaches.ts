@@ -308,7 +308,7 @@ export const BREACHES: readonly Breach[] = [
     },
     { wishes: REFUSE },
   ),
-  row("INIT-007", ["refused"], emits(enables(0)), { wishes: REFUSE }),
+  row("INIT-007", ["refused"], emits(enables(0)), { wishes: REFUSE, also: ["INIT-005"] }),
   row(
     "INIT-007",
     ["failed"],

@@ -128,6 +128,12 @@ export const CASES: readonly Case[] = [
   },
   {
     clause: "STATUS-002",
+    name: "drops a bit and sets it again",
+    breach: all(toDriver, set(2), set(3), acceptsAll(modern), set(0xb), shows(0xb), set(0xf)),
+    conforms: all(toDriver, set(3), set(3), acceptsAll(modern), set(0xb), shows(0xb), set(0xf)),
+  },
+  {
+    clause: "STATUS-002",
     name: "resumes by clearing SUSPEND; DRIVER_OK is cleared by the device",
     breach: all(suspended, set(0xf)),
     conforms: all(suspended, set(0x1f), shows(0x1f), shows(0xf), notifies()),
@@ -496,7 +502,8 @@ export const CASES: readonly Case[] = [
   {
     clause: "INIT-007",
     name: "sets a queue up after a refusal",
-    breach: all(accepted(modern), set(0xb), shows(3), enables()),
+    also: ["INIT-005"],
+    breach: all(accepted(modern), set(0xb), shows(3), enables(), set(0xf), notifies()),
     conforms: all(accepted(modern), set(0xb), shows(3), set(0x83), shows(0x83), set(0)),
   },
   {
@@ -504,6 +511,13 @@ export const CASES: readonly Case[] = [
     name: "sets DRIVER_OK on a device that needs a reset",
     breach: all(setUp(modern), shows(0x4b), set(0x4f)),
     conforms: all(live(modern), shows(0x4f), notifies()),
+  },
+  {
+    clause: "INIT-007",
+    name: "sets DRIVER_OK after a refusal",
+    also: ["INIT-005"],
+    breach: all(accepted(modern), set(0xb), shows(3), set(7), notifies()),
+    conforms: all(accepted(modern), set(0xb), shows(3), offersAll(modern), reads(0, 4), set(0)),
   },
   {
     clause: "INIT-008",
