@@ -85,9 +85,8 @@ export class Run {
 
   /** The bits of a status write that are new. */
   added(written: number): number {
-    const underWay = this.isInTransition ? SUSPEND | DRIVER_OK : 0;
     const settled = this.frozen === undefined ? 0 : FEATURES_OK;
-    return written & ~(this.shown | underWay | settled);
+    return written & ~(this.shown | settled);
   }
 
   /** Between two ends of a suspend or a resume, where the device alone says when it is done (§3.4). */

@@ -59,6 +59,9 @@ const net: JudgeContext = { deviceType: "net", transport: "pci" };
 const blk: JudgeContext = { deviceType: "blk", transport: "mmio" };
 const balloon: JudgeContext = { deviceType: "balloon", transport: "loopback" };
 const console: JudgeContext = { deviceType: "console" };
+const WIDE: JudgeContext = {
+  configLayout: [{ name: "limit", offset: 0, bytes: 8, anyOf: ["bit 0"], writable: false }],
+};
 const legacy: JudgeContext = { deviceType: "blk", legacy: true };
 const netSet = (...names: string[]) => FeatureSet.from(["VERSION_1", ...names], "net");
 const mtu = reads(10, 2, 1500);
@@ -246,6 +249,23 @@ export const CASES: readonly Case[] = [
     context: net,
   }),
   {
+    clause: "FEATURES-012",
+    name: "offers bits beyond the second word; a word that is shown again for all others is no offer",
+    side: "device",
+    context: net,
+    breach: all(
+      toDriver,
+      [1, 5, 0x80000000, 0].map((word, i) => offers(i, word)),
+      accepts(1, 1),
+    ),
+    conforms: all(
+      toDriver,
+      [0, 5, 5, 5].map((word, i) => offers(i, word)),
+      accepts(1, 5),
+      set(0xb),
+    ),
+  },
+  {
     clause: "FEATURES-013",
     name: "refuses the set that it agreed to before",
     side: "device",
@@ -295,6 +315,27 @@ export const CASES: readonly Case[] = [
     context: net,
     breach: all(reset, set(1), offersAll(netSet("MTU")), mtu),
     conforms: all(reset, set(1), offersAll(netSet("MTU")), reads(0, 2), accepted(netSet("MTU")), mtu),
+  },
+  {
+    clause: "SEED241-007",
+    name: "reads a wide field of a feature that it did not negotiate: one deed, two accesses",
+    context: WIDE,
+    breach: all(
+      setUp(modern, features("VERSION_1", 0)),
+      generation(1),
+      reads(0, 4),
+      reads(4, 4),
+      generation(1),
+    ),
+    conforms: all(setUp(features("VERSION_1", 0)), generation(1), reads(0, 4), reads(4, 4), generation(1)),
+  },
+  {
+    clause: "SEED241-007",
+    name: "reads the same field again, which is another deed",
+    context: WIDE,
+    also: ["SEED241-007"],
+    breach: all(setUp(modern, features("VERSION_1", 0)), reads(0, 4), reads(0, 4)),
+    conforms: all(setUp(modern), reads(8, 4), reads(8, 4)),
   },
   {
     clause: "SEED241-010",
@@ -377,7 +418,7 @@ export const CASES: readonly Case[] = [
     name: "reads a wide field with the generation on one side only",
     context: net,
     breach: all(setUp(netSet()), generation(1), reads(0, 4), reads(4, 2)),
-    conforms: all(setUp(netSet()), generation(1), reads(0, 4), shows(0xb), reads(4, 2), generation(1)),
+    conforms: all(setUp(netSet()), generation(1), reads(0, 4), reads(4, 2), shows(0xb), generation(1)),
   },
   {
     clause: "CONFIG-003",
