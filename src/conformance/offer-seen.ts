@@ -3,27 +3,22 @@ import { FEATURE_WORDS, FeatureSet } from "../negotiation/feature-set";
 
 /** The offer as far as it is known. */
 export class OfferSeen {
+  /** The bits known to be offered. */
+  set: FeatureSet;
   private readonly told: FeatureSet | undefined;
   private readonly words: (number | undefined)[] = new Array<undefined>(FEATURE_WORDS).fill(undefined);
 
   /** @param told the whole offer, if it is known from elsewhere */
   constructor(told?: FeatureSet) {
     this.told = told;
+    this.set = told ?? FeatureSet.empty;
   }
 
   /** The driver read a word. */
   read(index: number, value: number): void {
-    if (index >= 0 && index < FEATURE_WORDS) this.words[index] = value >>> 0;
-  }
-
-  /** The bits known to be offered. Devices that know two words alone show the second again: that is no offer. */
-  get set(): FeatureSet {
-    if (this.told !== undefined) return this.told;
-    const [first, second, ...high] = this.words;
-    const isAlias =
-      second !== undefined && second !== 0 && high.every((w) => w === undefined || w === second);
-    const words = [first, second, ...(isAlias ? [] : high)];
-    return FeatureSet.fromWords(words.map((word) => word ?? 0));
+    if (index < 0 || index >= FEATURE_WORDS || this.words[index] === value >>> 0) return;
+    this.words[index] = value >>> 0;
+    if (this.told === undefined) this.set = this.fromWords();
   }
 
   /** The bits of `set` that are known not to be offered. */
@@ -33,6 +28,19 @@ export class OfferSeen {
 
   /** Whether it is known if the bit is offered. */
   knows(bit: number): boolean {
-    return this.told !== undefined || this.words[bit >>> 5] !== undefined;
+    if (this.told !== undefined) return true;
+    const isDoubtful = bit >= 64 && this.repeats && this.words[3] === undefined;
+    return this.words[bit >>> 5] !== undefined && !isDoubtful;
+  }
+
+  /** Devices that know two words alone show the second again for the others: that is no offer. */
+  private get repeats(): boolean {
+    const [, second = 0, ...high] = this.words;
+    return second !== 0 && high.every((word) => word === undefined || word === second);
+  }
+
+  private fromWords(): FeatureSet {
+    const words = this.repeats ? this.words.slice(0, 2) : this.words;
+    return FeatureSet.fromWords(words.map((word) => word ?? 0));
   }
 }

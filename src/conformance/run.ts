@@ -3,7 +3,10 @@
  * Follows both sides and judges nobody. The status byte is not enough: 31 is two phases, and the device alone may
  * take FEATURES_OK, DRIVER_OK and SUSPEND back, so a write is held against what the driver could know.
  */
+
+import type { ConfigLayout } from "../negotiation/config-table";
 import type { RegisterAccess } from "../negotiation/control-event";
+import { featureBit } from "../negotiation/feature-names";
 import { FeatureSet } from "../negotiation/feature-set";
 import {
   VIRTIO_CONFIG_S_ACKNOWLEDGE as ACKNOWLEDGE,
@@ -58,18 +61,21 @@ export class Run {
   phase: RunPhase = "unknown";
   /** Status bits that are set for all that the driver can know: read, or written and not the device's to take back. */
   shown = 0;
+  /** Bits that the driver itself took out of the byte, against §2.1.1; setting them again is no new step. */
+  dropped = 0;
   /** What the driver feature words hold. */
   accepted = FeatureSet.empty;
   /** The accepted set at FEATURES_OK; undefined while the set is open. */
   frozen: FeatureSet | undefined;
   /** The frozen set once the device has confirmed it, or the driver went on as if it had. */
   negotiated: FeatureSet | undefined;
-  /** This life began with a status that read 0, not with a driver that didn't wait for it. */
+  /** This life began with a status that read 0; else what the device shows may be left from the life before. */
   resetWasSeen = false;
   /** DRIVER_OK was set in this life. */
   wasLive = false;
   /** Which queues were stopped or reset in this life, and may be enabled again. */
   readonly stopped = new Set<number>();
+  private readonly bitsOfField = new Map<ConfigLayout, readonly number[]>();
 
   constructor(context: JudgeContext) {
     this.context = context;
@@ -79,8 +85,8 @@ export class Run {
 
   /** The bits of a status write that are new. */
   added(written: number): number {
-    const pending = this.isInTransition ? SUSPEND | DRIVER_OK : this.phase === "checking" ? FEATURES_OK : 0;
-    return written & ~(this.shown | pending);
+    const settled = this.frozen === undefined ? 0 : FEATURES_OK;
+    return written & ~(this.shown | settled);
   }
 
   /** Between two ends of a suspend or a resume, where the device alone says when it is done (§3.4). */
@@ -91,6 +97,15 @@ export class Run {
   /** What the driver said it would use: frozen from FEATURES_OK on, the words as they are before. */
   get declared(): FeatureSet {
     return this.frozen ?? this.accepted;
+  }
+
+  /** The feature bits that a field hangs on, any one of them; none: the field is always there. */
+  governors(field: ConfigLayout): readonly number[] {
+    const known = this.bitsOfField.get(field);
+    if (known !== undefined) return known;
+    const bits = field.anyOf.map((name) => featureBit(name, this.context.deviceType));
+    this.bitsOfField.set(field, bits);
+    return bits;
   }
 
   /** Takes in an access; after the rules have looked at it. `act` is what it amounts to. */
@@ -104,7 +119,9 @@ export class Run {
     // A driver that doesn't wait for the reset or for FEATURES_OK goes on as if it were done: so does the judge.
     if (act !== undefined && act !== "notify") {
       if (this.phase === "resetting") this.begin("reset");
-      else if (this.phase === "checking" && SETS_UP.includes(act)) this.confirm();
+      else if ((this.phase === "checking" || this.phase === "refused") && SETS_UP.includes(act)) {
+        this.confirm();
+      }
     }
     if (how === "read") {
       if (register === "device-features") this.offer.read(index, value);
@@ -122,12 +139,14 @@ export class Run {
     if (this.phase === "unknown" || this.phase === "resetting") this.begin("reset");
     const added = this.added(written);
     const isFailed = (written & FAILED) !== 0;
+    this.dropped = (this.dropped | this.shown) & ~written;
     this.shown = written & ~(added & (FEATURES_OK | SUSPEND));
     if (isFailed) this.phase = "failed";
     else if ((added & SUSPEND) !== 0 && this.phase === "live" && this.negotiated?.has("SUSPEND")) {
       this.phase = "suspending";
     } else if (this.phase === "suspended") {
-      if ((written & DRIVER_OK) !== 0) this.phase = "resuming";
+      // By DRIVER_OK; drivers from before there was a text cleared SUSPEND instead.
+      if ((written & DRIVER_OK) !== 0 || (written & SUSPEND) === 0) this.phase = "resuming";
     } else if (this.phase !== "needs-reset" && !this.isInTransition) this.advance(added, written);
     if (this.isInTransition) this.shown &= ~(SUSPEND | DRIVER_OK);
   }
@@ -185,7 +204,6 @@ export class Run {
   }
 
   private confirm(): void {
-    if (this.frozen !== undefined) this.shown |= FEATURES_OK;
     this.frozen ??= this.accepted;
     this.negotiated = this.frozen;
     this.phase = "setup";
@@ -194,6 +212,7 @@ export class Run {
   private begin(phase: "resetting" | "reset"): void {
     this.phase = phase;
     this.shown = 0;
+    this.dropped = 0;
     this.accepted = FeatureSet.empty;
     this.frozen = undefined;
     this.negotiated = undefined;

@@ -30,7 +30,7 @@ function deed(run: Run, access: RegisterAccess): string {
       return `size of queue ${index} read (${value})`;
     case "queue-enable":
       if (how === "read") return `queue ${index} looked at`;
-      return value === 0 ? `queue ${index} stopped` : `queue ${index} enabled with ${value} descriptors`;
+      return value === 0 ? `queue ${index} stopped` : `queue ${index} enabled (size ${value})`;
     case "queue-reset":
       return `queue ${index} ${how === "read" ? "looked at" : "reset"}`;
     case "notify":

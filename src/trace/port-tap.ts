@@ -5,6 +5,13 @@
  */
 import type { Awaitable, NotificationHandler, PortQueueSetup, TransportPort } from "../driver/port";
 import { type ControlEvent, type EventSink, hex, type RegisterAccess } from "../negotiation/control-event";
+import { VIRTIO_CONFIG_S_DRIVER_OK as DRIVER_OK, VIRTIO_CONFIG_S_SUSPEND as SUSPEND } from "../spec/status";
+
+/** What a tap tells of. */
+export interface PortTapOptions {
+  /** Also of available and used buffer notifications on a running device: the hot path. Default false. */
+  readonly whileLive?: boolean;
+}
 
 /**
  * The port, tapped. It answers at once where `port` does, and by Promise where `port` does.
@@ -12,9 +19,15 @@ import { type ControlEvent, type EventSink, hex, type RegisterAccess } from "../
  * @param port the port to be told of; its optional parts stay absent if they are
  * @param sink takes the events, of side "driver" for accesses and "device" for interrupts
  */
-export function tapPort(port: TransportPort, sink: EventSink): TransportPort {
+export function tapPort(
+  port: TransportPort,
+  sink: EventSink,
+  { whileLive = false }: PortTapOptions = {},
+): TransportPort {
   /** The status as last read or written, for the events' `before`. */
   let status: number | undefined;
+  /** Running, and nobody has asked it to suspend. */
+  const isLive = () => ((status ?? 0) & (DRIVER_OK | SUSPEND)) === DRIVER_OK;
   const tell = (access: RegisterAccess, event: Omit<ControlEvent, "side" | "access">): void =>
     sink({ side: "driver", ...event, access });
   const read = (
@@ -78,13 +91,15 @@ export function tapPort(port: TransportPort, sink: EventSink): TransportPort {
         read({ register: "queue-enable", index }, "2.6", `queue ${index}`, isReady ? 1 : 0),
       ),
     notify: (kickValue) => {
-      write({ register: "notify", value: kickValue >>> 0 }, "2.9", "queue");
+      if (whileLive || !isLive()) write({ register: "notify", value: kickValue >>> 0 }, "2.9", "queue");
       return port.notify(kickValue);
     },
     onInterrupt: (handler: NotificationHandler) =>
       port.onInterrupt((kind, queue) => {
         const which = queue === undefined ? {} : { note: `queue ${queue}` };
-        sink({ side: "device", step: "interrupt", field: kind, section: "2.3", ...which });
+        if (kind === "config" || whileLive || !isLive()) {
+          sink({ side: "device", step: "interrupt", field: kind, section: "2.3", ...which });
+        }
         handler(kind, queue);
       }),
   };

@@ -4,7 +4,7 @@
  * be read after the feature was accepted. Fields that may be written at any time need no acceptance (§5.3.4).
  */
 import type { ConfigLayout } from "../../negotiation/config-table";
-import { featureBit, nameAndBit } from "../../negotiation/feature-names";
+import { nameAndBit } from "../../negotiation/feature-names";
 import { touchedFields } from "../act-of";
 import type { Run } from "../run";
 import { fieldText, told } from "../telling";
@@ -36,7 +36,7 @@ function judgeFields(step: AccessStep): boolean {
   const fields = touchedFields(run, access);
   const missing = fields.filter((field) => isMissing(run, field));
   if (missing.length > 0) {
-    report("driver", ["CONFIG-003"], `${told(run, access)}: ${governors(run, missing)} not offered`);
+    report("driver", ["CONFIG-003"], `${told(run, access)}: ${governorNames(run, missing)} not offered`);
     return true;
   }
   if (access.how === "write" || run.isLegacy || run.phase === "unknown" || run.phase === "resetting")
@@ -47,28 +47,24 @@ function judgeFields(step: AccessStep): boolean {
   report(
     "driver",
     ["SEED241-007", ...negotiating],
-    `${told(run, access)}: ${governors(run, early)} not accepted`,
+    `${told(run, access)}: ${governorNames(run, early)} not accepted`,
   );
   return true;
 }
 
 /** Whether the device is known not to have the field. */
-function isMissing(run: Run, { anyOf }: ConfigLayout): boolean {
-  const bits = bitsOf(run, anyOf);
+function isMissing(run: Run, field: ConfigLayout): boolean {
+  const bits = run.governors(field);
   return bits.length > 0 && bits.every((bit) => run.offer.knows(bit) && !run.offer.set.has(bit));
 }
 
 /** Whether the field hangs on features of which the driver has accepted none. */
-export function isUnaccepted(run: Run, { anyOf, writable }: ConfigLayout): boolean {
-  const bits = bitsOf(run, anyOf);
-  return bits.length > 0 && writable !== "any-time" && bits.every((bit) => !run.declared.has(bit));
+export function isUnaccepted(run: Run, field: ConfigLayout): boolean {
+  const bits = run.governors(field);
+  return bits.length > 0 && field.writable !== "any-time" && bits.every((bit) => !run.declared.has(bit));
 }
 
-function bitsOf({ context }: Run, names: readonly string[]): number[] {
-  return names.map((name) => featureBit(name, context.deviceType));
-}
-
-function governors(run: Run, fields: readonly ConfigLayout[]): string {
-  const bits = new Set(fields.flatMap(({ anyOf }) => bitsOf(run, anyOf)));
+function governorNames(run: Run, fields: readonly ConfigLayout[]): string {
+  const bits = new Set(fields.flatMap((field) => run.governors(field)));
   return `${[...bits].map((bit) => nameAndBit(bit, run.context.deviceType)).join(" or ")} is`;
 }

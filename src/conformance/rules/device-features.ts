@@ -29,13 +29,10 @@ export function deviceFeaturesRule(): Rule {
       const { register, how, value } = access;
       if (how === "write") {
         if (register === "status" && value === 0) tries = 0;
-        const answersOffer =
-          register === "driver-features" || (register === "status" && run.added(value) !== 0);
+        if (!answersOffer(step) || run.offer.set.isEmpty) return;
         const offer = run.offer.set.words.join();
-        if (answersOffer && !run.offer.set.isEmpty && run.phase !== "unknown" && !judged.has(offer)) {
-          judged.add(offer);
-          judgeOffer(step);
-        }
+        if (!judged.has(offer)) judgeOffer(step);
+        judged.add(offer);
       } else if (
         register === "status" &&
         run.phase === "checking" &&
@@ -46,6 +43,14 @@ export function deviceFeaturesRule(): Rule {
       }
     },
   };
+}
+
+/** The driver has seen what it wanted to see: it accepts, or goes on without. */
+function answersOffer({ run, access }: AccessStep): boolean {
+  if (run.phase === "unknown") return false;
+  return (
+    access.register === "driver-features" || (access.register === "status" && run.added(access.value) !== 0)
+  );
 }
 
 function judgeOffer({ run, report }: Step): void {

@@ -62,7 +62,7 @@ function judgeShown({ access, run, report }: AccessStep): void {
   const clause = suspendClause(run, running);
   if (clause !== undefined)
     report("device", [clause], `${change}: ${statusNames(running)} while ${run.phase}`);
-  else if ((value & ~run.shown & SUSPEND) !== 0 && !run.isInTransition) {
+  else if (run.resetWasSeen && (value & ~run.shown & SUSPEND) !== 0 && !run.isInTransition) {
     if (!run.wasLive) report("device", ["SUSPEND-007"], `${change}: SUSPEND (16) before DRIVER_OK (4)`);
     else if (run.negotiated?.has("SUSPEND") !== true) {
       report("device", ["STATUS-009"], `${change}: SUSPEND (16), VIRTIO_F_SUSPEND is not negotiated`);
@@ -84,7 +84,7 @@ function judgeNotice({ run, report }: Step, kind: "used" | "config"): void {
     report("device", ["RESET-002"], `${what}, after the reset was over`);
   else if (run.phase === "suspended") {
     report("device", [kind === "used" ? "SUSPEND-009" : "SUSPEND-010"], `${what}, while suspended`);
-  } else if (kind === "used" && !run.isLegacy && INITIALISING.includes(run.phase)) {
+  } else if (kind === "used" && !run.isLegacy && run.resetWasSeen && INITIALISING.includes(run.phase)) {
     report("device", ["STATUS-005"], `${what}, before DRIVER_OK (4)`);
   }
 }

@@ -99,7 +99,13 @@ const ROWS: readonly Row[] = [
   },
   {
     acts: ["write-config", "find-queue", "enable-queue", "reset-queue"],
-    phases: GIVEN_UP,
+    phases: ["refused"],
+    clauses: ["INIT-005", "INIT-007"],
+    but: "the device refused FEATURES_OK (8) and is of no use with this set",
+  },
+  {
+    acts: ["write-config", "find-queue", "enable-queue", "reset-queue"],
+    phases: ["failed", "needs-reset"],
     where: (run) => !run.wasLive,
     clauses: ["INIT-007"],
     but: "the initialisation went wrong, only a reset goes on",

@@ -72,7 +72,7 @@ function judgeBits({ run, access, report }: AccessStep): void {
     report("driver", ["SUSPEND-006"], `${change}: SUSPEND clear and DRIVER_OK set were not read yet`);
   } else {
     if ((added & SUSPEND) !== 0) judgeSuspend(run, change, report);
-    judgeStep(run, added & STEPS, change, report);
+    judgeStep(run, added & STEPS & ~run.dropped, change, report);
   }
 }
 
@@ -97,7 +97,9 @@ function judgeStep(run: Run, steps: number, change: string, report: Report): voi
     report("driver", ["INIT-005"], `${attempt}: FEATURES_OK (8) was written and not read back`);
   } else if (phase === "refused" && steps === FEATURES_OK) {
     report("driver", ["INIT-005"], `${attempt} again: it was refused, and the device not reset since`);
-  } else if (phase === "refused" || (phase === "needs-reset" && !wasLive)) {
+  } else if (phase === "refused") {
+    report("driver", ["INIT-005", "INIT-007"], `${attempt}: FEATURES_OK (8) was refused`);
+  } else if (phase === "needs-reset" && !wasLive) {
     report("driver", ["INIT-007"], `${attempt}: the initialisation went wrong, only a reset goes on`);
   } else {
     const next = isLegacy && phase === "negotiating" ? DRIVER_OK : NEXT[phase];

@@ -59,6 +59,9 @@ const net: JudgeContext = { deviceType: "net", transport: "pci" };
 const blk: JudgeContext = { deviceType: "blk", transport: "mmio" };
 const balloon: JudgeContext = { deviceType: "balloon", transport: "loopback" };
 const console: JudgeContext = { deviceType: "console" };
+const WIDE: JudgeContext = {
+  configLayout: [{ name: "limit", offset: 0, bytes: 8, anyOf: ["bit 0"], writable: false }],
+};
 const legacy: JudgeContext = { deviceType: "blk", legacy: true };
 const netSet = (...names: string[]) => FeatureSet.from(["VERSION_1", ...names], "net");
 const mtu = reads(10, 2, 1500);
@@ -105,7 +108,7 @@ export const CASES: readonly Case[] = [
   {
     clause: "STATUS-001",
     name: "sets a bit that is the device's",
-    breach: all(toDriver, set(0x43)),
+    breach: all(shows(0x1b), toDriver, set(0x43)),
     conforms: all(toDriver, shows(0x43), set(0xc3)),
   },
   {
@@ -125,6 +128,12 @@ export const CASES: readonly Case[] = [
     name: "writes a byte that lacks a bit it wrote; FEATURES_OK was the device's to refuse",
     breach: all(accepted(modern), set(0xb), shows(0xb), set(0x83)),
     conforms: all(accepted(modern), set(0xb), shows(3), set(0x83), set(0)),
+  },
+  {
+    clause: "STATUS-002",
+    name: "drops a bit and sets it again",
+    breach: all(toDriver, set(2), set(3), acceptsAll(modern), set(0xb), shows(0xb), set(0xf)),
+    conforms: all(toDriver, set(3), set(3), acceptsAll(modern), set(0xb), shows(0xb), set(0xf)),
   },
   {
     clause: "STATUS-002",
@@ -240,6 +249,23 @@ export const CASES: readonly Case[] = [
     context: net,
   }),
   {
+    clause: "FEATURES-012",
+    name: "offers bits beyond the second word; a word that is shown again for all others is no offer",
+    side: "device",
+    context: net,
+    breach: all(
+      toDriver,
+      [1, 5, 0x80000000, 0].map((word, i) => offers(i, word)),
+      accepts(1, 1),
+    ),
+    conforms: all(
+      toDriver,
+      [0, 5, 5, 5].map((word, i) => offers(i, word)),
+      accepts(1, 5),
+      set(0xb),
+    ),
+  },
+  {
     clause: "FEATURES-013",
     name: "refuses the set that it agreed to before",
     side: "device",
@@ -289,6 +315,27 @@ export const CASES: readonly Case[] = [
     context: net,
     breach: all(reset, set(1), offersAll(netSet("MTU")), mtu),
     conforms: all(reset, set(1), offersAll(netSet("MTU")), reads(0, 2), accepted(netSet("MTU")), mtu),
+  },
+  {
+    clause: "SEED241-007",
+    name: "reads a wide field of a feature that it did not negotiate: one deed, two accesses",
+    context: WIDE,
+    breach: all(
+      setUp(modern, features("VERSION_1", 0)),
+      generation(1),
+      reads(0, 4),
+      reads(4, 4),
+      generation(1),
+    ),
+    conforms: all(setUp(features("VERSION_1", 0)), generation(1), reads(0, 4), reads(4, 4), generation(1)),
+  },
+  {
+    clause: "SEED241-007",
+    name: "reads the same field again, which is another deed",
+    context: WIDE,
+    also: ["SEED241-007"],
+    breach: all(setUp(modern, features("VERSION_1", 0)), reads(0, 4), reads(0, 4)),
+    conforms: all(setUp(modern), reads(8, 4), reads(8, 4)),
   },
   {
     clause: "SEED241-010",
@@ -371,7 +418,7 @@ export const CASES: readonly Case[] = [
     name: "reads a wide field with the generation on one side only",
     context: net,
     breach: all(setUp(netSet()), generation(1), reads(0, 4), reads(4, 2)),
-    conforms: all(setUp(netSet()), generation(1), reads(0, 4), shows(0xb), reads(4, 2), generation(1)),
+    conforms: all(setUp(netSet()), generation(1), reads(0, 4), reads(4, 2), shows(0xb), generation(1)),
   },
   {
     clause: "CONFIG-003",
@@ -496,7 +543,8 @@ export const CASES: readonly Case[] = [
   {
     clause: "INIT-007",
     name: "sets a queue up after a refusal",
-    breach: all(accepted(modern), set(0xb), shows(3), enables()),
+    also: ["INIT-005"],
+    breach: all(accepted(modern), set(0xb), shows(3), enables(), set(0xf), notifies()),
     conforms: all(accepted(modern), set(0xb), shows(3), set(0x83), shows(0x83), set(0)),
   },
   {
@@ -504,6 +552,13 @@ export const CASES: readonly Case[] = [
     name: "sets DRIVER_OK on a device that needs a reset",
     breach: all(setUp(modern), shows(0x4b), set(0x4f)),
     conforms: all(live(modern), shows(0x4f), notifies()),
+  },
+  {
+    clause: "INIT-007",
+    name: "sets DRIVER_OK after a refusal",
+    also: ["INIT-005"],
+    breach: all(accepted(modern), set(0xb), shows(3), set(7), notifies()),
+    conforms: all(accepted(modern), set(0xb), shows(3), offersAll(modern), reads(0, 4), set(0)),
   },
   {
     clause: "INIT-008",
