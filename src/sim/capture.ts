@@ -8,7 +8,7 @@ import type { FrameToWrite } from "../capture/pcapng-writer";
 import { loadCore } from "../core/core";
 import { VirtioError } from "../errors";
 import { netHeaderBytes } from "../negotiation/net-header";
-import { VIRTIO_NET_ETH_HEADER_SIZE, VIRTIO_NET_HDR_SIZE } from "../spec/net";
+import { VIRTIO_NET_ETH_HEADER_SIZE, VIRTIO_NET_FRAME_SIZE, VIRTIO_NET_HDR_SIZE } from "../spec/net";
 import { Transcript } from "../trace/transcript";
 import { GuestAllocator } from "../virtqueue/guest-allocator";
 import { CaptureCheck } from "./capture-check";
@@ -194,6 +194,7 @@ async function openEnds(
 ): Promise<[NetEnd, NetEnd]> {
   const { queueSize = QUEUE_SIZE, indirect = false } = options;
   const bytes = bufferBytes(survey);
+  const frameBytes = survey.mtu + VIRTIO_NET_ETH_HEADER_SIZE;
   const slabs = 2 * (batch + 1) * bytes;
   const guestBytes = 2 * NetEnd.guestBytes(queueSize, indirect) + slabs;
   const core = await loadCore({ guestBytes: 65536 * Math.ceil(guestBytes / 65536 + 1) });
@@ -207,7 +208,7 @@ async function openEnds(
     mtu: survey.mtu,
     share: batch,
   };
-  const buffers = { bufferBytes: bytes, frameBytes: bytes - VIRTIO_NET_HDR_SIZE };
+  const buffers = { bufferBytes: bytes, frameBytes };
   // Each end gets only one buffer for the way that nothing takes.
   const sender = await NetEnd.open({
     ...common,
@@ -225,9 +226,9 @@ async function openEnds(
   return [sender, receiver];
 }
 
-/** A buffer for the largest frame that the MTU allows, and its header (§5.1.6.3.1). */
+/** A receive buffer for a header and the largest frame that the MTU allows; never below 1526 (§5.1.6.3.1). */
 function bufferBytes({ mtu }: CaptureSurvey): number {
-  return VIRTIO_NET_HDR_SIZE + VIRTIO_NET_ETH_HEADER_SIZE + mtu;
+  return VIRTIO_NET_HDR_SIZE + Math.max(VIRTIO_NET_FRAME_SIZE, VIRTIO_NET_ETH_HEADER_SIZE + mtu);
 }
 
 function countsOf(a: NetEnd, b: NetEnd): Pick<SimReport, "chains" | "descriptors" | "notifications"> {
