@@ -35,7 +35,7 @@ left.device.process();
 right.device.process();
 right.net.poll((bytes) => {
   console.log(`right got ${bytes.length} bytes, the same: ${bytes.every((byte, i) => byte === frame[i])}`);
-  right.net.send(bytes.slice(0, 60));
+  right.net.send(bytes.subarray(0, 60));
 });
 await right.net.submit();
 right.device.process();

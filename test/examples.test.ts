@@ -16,7 +16,7 @@ describe("examples", () => {
   afterEach(() => vi.restoreAllMocks());
 
   it("are there", () => {
-    expect(examples.sort()).toEqual(["custom-device.mjs", "five-lines.mjs", "foreign-memory.mjs"]);
+    expect(examples.sort()).toEqual(["custom-device.mjs", "five-lines.mjs", "foreign-memory.mjs", "net.mjs"]);
   });
 
   it.each(examples)("%s prints what is expected", async (name) => {

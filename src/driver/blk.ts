@@ -58,6 +58,8 @@ export class BlkDriver {
   private freeCount: number;
   /** The slot of each chain, by the queue's slot of its token. */
   private readonly slotOfChain: Uint16Array;
+  /** The slots of one `takeUsed`: their chains' slots in the queue are free for new requests from then on. */
+  private readonly finished: Uint16Array;
   private readonly slab: number;
   private readonly headerWord: number;
   private readonly statusByte: number;
@@ -96,6 +98,7 @@ export class BlkDriver {
     this.freeSlots = Uint16Array.from({ length: count }, (_, i) => count - 1 - i);
     this.freeCount = count;
     this.slotOfChain = new Uint16Array(queue.size);
+    this.finished = new Uint16Array(queue.batch);
     const [first] = this.slots;
     if (first === undefined) throw new VirtioError("BAD_ARGUMENT", "a block driver needs at least one slot");
     this.one = [first.header];
@@ -173,7 +176,12 @@ export class BlkDriver {
     const { queue } = this;
     let total = 0;
     for (let taken = queue.takeUsed(); taken > 0; taken = queue.takeUsed()) {
-      for (let i = 0; i < taken; i++) this.finish(queue.used.token(i), queue.used.length(i), done);
+      for (let i = 0; i < taken; i++) {
+        this.finished[i] = this.slotOfChain[queue.slot(queue.used.token(i))] ?? 0;
+      }
+      for (let i = 0; i < taken; i++) {
+        this.finish(this.finished[i] ?? 0, queue.used.token(i), queue.used.length(i), done);
+      }
       total += taken;
     }
     return total;
@@ -224,8 +232,7 @@ export class BlkDriver {
     return queue.add(one, dataAndLast, how);
   }
 
-  private finish(token: number, length: number, done: BlkCompletion): void {
-    const index = this.slotOfChain[this.queue.slot(token)] ?? 0;
+  private finish(index: number, token: number, length: number, done: BlkCompletion): void {
     const status = this.core.bytes()[this.statusByte + index] ?? NO_STATUS;
     this.freeSlots[this.freeCount++] = index;
     done(token, status, Math.max(0, length - 1));

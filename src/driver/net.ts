@@ -43,8 +43,6 @@ export class NetDriver {
   readonly mac: Uint8Array;
   /** Largest packet without its Ethernet header, in bytes; undefined without MTU. */
   readonly mtu: number | undefined;
-  /** Received frames that were dropped: shorter than their header, or longer than a frame can be. */
-  malformed = 0;
   private readonly driver: VirtioDriver;
   private readonly core: Core;
   private readonly negotiated: FeatureSet;
@@ -63,6 +61,7 @@ export class NetDriver {
   private joinedHeader: NetHeader = PLAIN_NET_HEADER;
   private joinedBytes = 0;
   private pending = 0;
+  private dropped = 0;
 
   private constructor(
     driver: VirtioDriver,
@@ -119,6 +118,11 @@ export class NetDriver {
   /** Frames on their way out. */
   get inFlight(): number {
     return this.outgoing.inFlight;
+  }
+
+  /** Received frames that were dropped: shorter than their header, or longer than a frame can be. */
+  get malformed(): number {
+    return this.dropped;
   }
 
   /** State and speed of the link, read anew; do so after each configuration change notification (§5.1.4.2). */
@@ -199,7 +203,7 @@ export class NetDriver {
       return --this.pending === 0 && this.finish(onFrame);
     }
     if (length < this.headerBytes) {
-      this.malformed++;
+      this.dropped++;
       return false;
     }
     const header = receivedNetHeader(bytes, at);
@@ -223,7 +227,7 @@ export class NetDriver {
 
   private finish(onFrame: NetReceiver): boolean {
     if (this.joinedBytes > this.joined.length) {
-      this.malformed++;
+      this.dropped++;
       return false;
     }
     onFrame(this.joined.subarray(0, this.joinedBytes), this.joinedHeader);

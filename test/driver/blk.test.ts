@@ -89,6 +89,23 @@ describe.each(RINGS)("a block driver over %s", (name, ring) => {
 });
 
 describe("a block driver", () => {
+  it("keeps requests apart that are added while others of the same batch wait", async () => {
+    const { allocator, blk, finish, device } = await blkRig(["VERSION_1"], {}, { slots: 4 });
+    const buffer = allocator.allocate(512);
+    const tokens = [0, 1, 2].map((sector) => blk.read(sector, buffer, 512));
+    void blk.submit();
+    device.process();
+    const done: number[][] = [];
+    const added: number[] = [];
+    blk.poll((token, status) => {
+      done.push([token, status]);
+      added.push(blk.read(9, buffer, 512));
+    });
+    expect(done).toEqual(tokens.map((token) => [token, VIRTIO_BLK_S_OK]));
+    expect(finish()).toEqual(added.map((token) => [token, VIRTIO_BLK_S_OK, 512]));
+    expect(blk.inFlight).toBe(0);
+  });
+
   it.each([
     [-1, 512],
     [128, 512],
