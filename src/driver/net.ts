@@ -87,7 +87,12 @@ export class NetDriver {
     const sizes = netSizes(negotiated, device.mtu, options, receiveq.size, transmitq.size);
     this.frameBytes = sizes.frameBytes;
     this.incoming = new NetSlab(core, allocator, receiveq, { ...sizes.receive, ...shape });
-    this.outgoing = new NetSlab(core, allocator, transmitq, { ...sizes.transmit, ...shape });
+    try {
+      this.outgoing = new NetSlab(core, allocator, transmitq, { ...sizes.transmit, ...shape });
+    } catch (error) {
+      this.incoming.dispose();
+      throw error;
+    }
     this.arrivals = new Float64Array(receiveq.batch);
     this.joined = new Uint8Array(this.isMergeable ? VIRTIO_NET_FRAME_SIZE_MAX : 0);
   }

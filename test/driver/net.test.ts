@@ -159,6 +159,14 @@ describe("a network driver", () => {
     expect(rig.allocator.available).toBeGreaterThanOrEqual(before);
   });
 
+  it("keeps none of it when there is too little", async () => {
+    const rig = await netDevice();
+    const before = rig.allocator.available;
+    const options = { frameBytes: 65549, transmitSlots: 100 };
+    await expect(NetDriver.start(rig.driver, rig.core, rig.allocator, options)).rejects.toThrow("are free");
+    expect(rig.allocator.available).toBe(before);
+  });
+
   it("throws once the device needs a reset", async () => {
     const rig = await netPair();
     rig.device.needsReset(new VirtioError("INTERNAL", "gone"));
