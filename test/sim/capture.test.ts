@@ -1,6 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { readCapture } from "../../src/capture/capture";
 import type { FrameToWrite } from "../../src/capture/pcapng-writer";
+import { NetModel } from "../../src/models/net";
 import { type ReplayCaptureOptions, replayCapture } from "../../src/sim/capture";
 import { surveyCapture } from "../../src/sim/capture-survey";
 import { framesOf, hex, PCAP_LITTLE, pcapOf } from "../capture/golden";
@@ -152,6 +153,35 @@ describe("replayCapture", () => {
     expect(available.sent + available.suppressed).toBe(22);
     expect(used.sent + used.suppressed).toBe(20);
     expect(used.sent).toBe(20);
+  });
+
+  it.each([
+    [[1], 60],
+    [[0, 6], 14 + 590],
+    [[5, 6], 1000 + 590],
+    [[0, 1, 2, 3, 4, 5, 6], 3257],
+  ])("frames %j that get lost behind the wire are counted, the others compared", async (lost, bytes) => {
+    const receive = NetModel.prototype.receive;
+    let number = 0;
+    const spy = vi.spyOn(NetModel.prototype, "receive").mockImplementation(function (
+      this: NetModel,
+      frame,
+      header,
+    ) {
+      if (!lost.includes(number++)) return receive.call(this, frame, header);
+      // As a device that is short of buffers: counted, and nobody else is told.
+      (this.counters as { missed: number }).missed++;
+      return false;
+    });
+    const { arrived, report } = await replay({ ...captureOf(SIZES), batch: 2 });
+    spy.mockRestore();
+    expect(report.outcome).toBe("mismatch");
+    expect(report.capture).toMatchObject({ differ: 0, dropped: lost.length });
+    expect(report.integrity).toMatchObject({
+      mismatches: bytes,
+      firstMismatch: { chain: lost[0], direction: "fromDevice", offset: 0, actual: null },
+    });
+    expect(arrived.map((frame) => frame.bytes.length)).toEqual(SIZES.filter((_, i) => !lost.includes(i)));
   });
 
   it("says how far it is", async () => {
