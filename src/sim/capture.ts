@@ -3,15 +3,16 @@
  * second device, whose driver receives them. Each frame that arrives is compared with the one that was sent.
  */
 import type { Capture } from "../capture/capture";
-import type { CapturedFrame } from "../capture/frame";
 import type { FrameToWrite } from "../capture/pcapng-writer";
 import { loadCore } from "../core/core";
 import { VirtioError } from "../errors";
 import { netHeaderBytes } from "../negotiation/net-header";
 import { VIRTIO_NET_ETH_HEADER_SIZE, VIRTIO_NET_FRAME_SIZE, VIRTIO_NET_HDR_SIZE } from "../spec/net";
+import { VIRTQ_SIZE_MAX } from "../spec/queue";
 import { Transcript } from "../trace/transcript";
 import { GuestAllocator } from "../virtqueue/guest-allocator";
 import { CaptureCheck } from "./capture-check";
+import { CaptureReplay } from "./capture-replay";
 import { type CaptureSurvey, surveyCapture } from "./capture-survey";
 import type { NotificationCount, SimReport } from "./metrics";
 import { NetEnd } from "./net-end";
@@ -53,7 +54,7 @@ export async function replayCapture(options: ReplayCaptureOptions): Promise<SimR
   const { result } = sender;
   const check = new CaptureCheck(result.ok ? netHeaderBytes(result.negotiated) : 0);
   if (refused === undefined) {
-    const run = new Replay(sender, receiver, check, options, batch);
+    const run = new CaptureReplay(sender, receiver, check, { ...options, batch });
     await runReplay(run, survey, options.onProgress);
   }
   const integrity = check.result();
@@ -77,7 +78,7 @@ export async function replayCapture(options: ReplayCaptureOptions): Promise<SimR
 }
 
 async function runReplay(
-  run: Replay,
+  run: CaptureReplay,
   { frames }: CaptureSurvey,
   onProgress: ReplayCaptureOptions["onProgress"],
 ): Promise<void> {
@@ -92,86 +93,11 @@ async function runReplay(
   }
 }
 
-/** One replay under way. */
-class Replay {
-  private readonly sender: NetEnd;
-  private readonly receiver: NetEnd;
-  private readonly check: CaptureCheck;
-  private readonly batch: number;
-  private readonly onFrame: (frame: FrameToWrite) => void;
-  private readonly frames: Iterator<CapturedFrame>;
-  private next: IteratorResult<CapturedFrame>;
-
-  constructor(
-    sender: NetEnd,
-    receiver: NetEnd,
-    check: CaptureCheck,
-    { capture, onFrame, flipByte }: ReplayCaptureOptions,
-    batch: number,
-  ) {
-    this.sender = sender;
-    this.receiver = receiver;
-    this.check = check;
-    this.batch = batch;
-    this.onFrame = onFrame ?? (() => {});
-    this.frames = capture.frames();
-    this.next = this.frames.next();
-    let carried = 0;
-    const { model } = receiver;
-    const { counters } = sender.model;
-    sender.model.wire = {
-      send(frame, header) {
-        check.carry(frame, counters.malformed + counters.lost);
-        flip(frame, (flipByte ?? -1) - carried);
-        carried += frame.length;
-        model.receive(frame, header);
-      },
-    };
-  }
-
-  /** Frames that were sent. */
-  get sent(): number {
-    return this.check.sent;
-  }
-
-  /** A batch from the capture to the other end. @returns whether there is more to do */
-  round(): boolean {
-    const { sender, receiver, check } = this;
-    const before = check.inFlight;
-    const added = this.send();
-    sender.serve();
-    receiver.serve();
-    const { counters } = receiver.model;
-    const arrived = receiver.poll((bytes) => {
-      const lost = counters.unfit + counters.missed + receiver.net.malformed;
-      this.onFrame(check.arrive(bytes, lost));
-    });
-    sender.poll(() => {});
-    const isMoving = added > 0 || arrived > 0 || check.inFlight < before;
-    if (isMoving && (this.next.done !== true || check.inFlight > 0)) return true;
-    check.finish();
-    return false;
-  }
-
-  private send(): number {
-    const { net } = this.sender;
-    let added = 0;
-    for (; added < this.batch && this.next.done !== true; added++) {
-      if (net.send(this.next.value.bytes) === 0) break;
-      this.check.send(this.next.value);
-      this.next = this.frames.next();
-    }
-    if (added > 0) void net.submit();
-    return added;
-  }
-}
-
-function flip(frame: Uint8Array, at: number): void {
-  if (at >= 0 && at < frame.length) frame[at] = ~(frame[at] ?? 0);
-}
-
 function planBatch(options: ReplayCaptureOptions, survey: CaptureSurvey, queueSize: number): number {
   const { batch = Math.min(BATCH, queueSize), flipByte } = options;
+  if (!Number.isInteger(queueSize) || queueSize < 1 || queueSize > VIRTQ_SIZE_MAX) {
+    throw bad(`queue size ${queueSize} is not within 1…${VIRTQ_SIZE_MAX}`);
+  }
   if (!Number.isInteger(batch) || batch < 1 || batch > queueSize) {
     throw bad(`batch ${batch}: a queue of ${queueSize} holds 1 to ${queueSize} frames`);
   }

@@ -195,6 +195,8 @@ describe("replayCapture", () => {
   it.each<[Partial<ReplayCaptureOptions>, string]>([
     [{ batch: 0 }, "batch 0: a queue of 256 holds 1 to 256 frames"],
     [{ batch: 9, queueSize: 8 }, "batch 9: a queue of 8 holds 1 to 8 frames"],
+    [{ queueSize: 0 }, "queue size 0 is not within 1…32768"],
+    [{ queueSize: 32_769 }, "queue size 32769 is not within 1…32768"],
     [{ flipByte: 60 }, "offset 60 is not in a capture of 60 bytes"],
     [{ queueSize: 3, accept: ["VERSION_1"] }, "needs a power of two"],
     [{ indirect: true, accept: ["VERSION_1"] }, "the driver did not accept it"],
