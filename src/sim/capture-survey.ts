@@ -47,5 +47,12 @@ export async function surveyCapture(
     const text = `the ${capture.size} bytes of ${capture.format} up to offset ${capture.size} hold no frame`;
     throw new CaptureError("CAPTURE_INVALID", capture.size, text);
   }
-  return { ...found, mtu: Math.max(VIRTIO_NET_MTU_MIN, found.largest - VIRTIO_NET_ETH_HEADER_SIZE) };
+  const { frames, bytes, largest, cut } = found;
+  return {
+    frames,
+    bytes,
+    largest,
+    mtu: Math.max(VIRTIO_NET_MTU_MIN, largest - VIRTIO_NET_ETH_HEADER_SIZE),
+    cut,
+  };
 }

@@ -3,15 +3,16 @@
  * second device, whose driver receives them. Each frame that arrives is compared with the one that was sent.
  */
 import type { Capture } from "../capture/capture";
-import type { CapturedFrame } from "../capture/frame";
 import type { FrameToWrite } from "../capture/pcapng-writer";
 import { loadCore } from "../core/core";
 import { VirtioError } from "../errors";
 import { netHeaderBytes } from "../negotiation/net-header";
-import { VIRTIO_NET_ETH_HEADER_SIZE, VIRTIO_NET_HDR_SIZE } from "../spec/net";
+import { VIRTIO_NET_ETH_HEADER_SIZE, VIRTIO_NET_FRAME_SIZE, VIRTIO_NET_HDR_SIZE } from "../spec/net";
+import { VIRTQ_SIZE_MAX } from "../spec/queue";
 import { Transcript } from "../trace/transcript";
 import { GuestAllocator } from "../virtqueue/guest-allocator";
 import { CaptureCheck } from "./capture-check";
+import { CaptureReplay } from "./capture-replay";
 import { type CaptureSurvey, surveyCapture } from "./capture-survey";
 import type { NotificationCount, SimReport } from "./metrics";
 import { NetEnd } from "./net-end";
@@ -53,7 +54,7 @@ export async function replayCapture(options: ReplayCaptureOptions): Promise<SimR
   const { result } = sender;
   const check = new CaptureCheck(result.ok ? netHeaderBytes(result.negotiated) : 0);
   if (refused === undefined) {
-    const run = new Replay(sender, receiver, check, options, batch);
+    const run = new CaptureReplay(sender, receiver, check, { ...options, batch });
     await runReplay(run, survey, options.onProgress);
   }
   const integrity = check.result();
@@ -78,7 +79,7 @@ export async function replayCapture(options: ReplayCaptureOptions): Promise<SimR
 }
 
 async function runReplay(
-  run: Replay,
+  run: CaptureReplay,
   { frames }: CaptureSurvey,
   onProgress: ReplayCaptureOptions["onProgress"],
 ): Promise<void> {
@@ -93,86 +94,11 @@ async function runReplay(
   }
 }
 
-/** One replay under way. */
-class Replay {
-  private readonly sender: NetEnd;
-  private readonly receiver: NetEnd;
-  private readonly check: CaptureCheck;
-  private readonly batch: number;
-  private readonly onFrame: (frame: FrameToWrite) => void;
-  private readonly frames: Iterator<CapturedFrame>;
-  private next: IteratorResult<CapturedFrame>;
-
-  constructor(
-    sender: NetEnd,
-    receiver: NetEnd,
-    check: CaptureCheck,
-    { capture, onFrame, flipByte }: ReplayCaptureOptions,
-    batch: number,
-  ) {
-    this.sender = sender;
-    this.receiver = receiver;
-    this.check = check;
-    this.batch = batch;
-    this.onFrame = onFrame ?? (() => {});
-    this.frames = capture.frames();
-    this.next = this.frames.next();
-    let carried = 0;
-    const { model } = receiver;
-    const { counters } = sender.model;
-    sender.model.wire = {
-      send(frame, header) {
-        check.carry(frame, counters.malformed + counters.lost);
-        flip(frame, (flipByte ?? -1) - carried);
-        carried += frame.length;
-        model.receive(frame, header);
-      },
-    };
-  }
-
-  /** Frames that were sent. */
-  get sent(): number {
-    return this.check.sent;
-  }
-
-  /** A batch from the capture to the other end. @returns whether there is more to do */
-  round(): boolean {
-    const { sender, receiver, check } = this;
-    const before = check.inFlight;
-    const added = this.send();
-    sender.serve();
-    receiver.serve();
-    const { counters } = receiver.model;
-    const arrived = receiver.poll((bytes) => {
-      const lost = counters.unfit + counters.missed + receiver.net.malformed;
-      this.onFrame(check.arrive(bytes, lost));
-    });
-    sender.poll(() => {});
-    const isMoving = added > 0 || arrived > 0 || check.inFlight < before;
-    if (isMoving && (this.next.done !== true || check.inFlight > 0)) return true;
-    check.finish();
-    return false;
-  }
-
-  private send(): number {
-    const { net } = this.sender;
-    let added = 0;
-    for (; added < this.batch && this.next.done !== true; added++) {
-      if (net.send(this.next.value.bytes) === 0) break;
-      this.check.send(this.next.value);
-      this.next = this.frames.next();
-    }
-    if (added > 0) void net.submit();
-    return added;
-  }
-}
-
-function flip(frame: Uint8Array, at: number): void {
-  if (at >= 0 && at < frame.length) frame[at] = ~(frame[at] ?? 0);
-}
-
 function planBatch(options: ReplayCaptureOptions, survey: CaptureSurvey, queueSize: number): number {
   const { batch = Math.min(BATCH, queueSize), flipByte } = options;
+  if (!Number.isInteger(queueSize) || queueSize < 1 || queueSize > VIRTQ_SIZE_MAX) {
+    throw bad(`queue size ${queueSize} is not within 1…${VIRTQ_SIZE_MAX}`);
+  }
   if (!Number.isInteger(batch) || batch < 1 || batch > queueSize) {
     throw bad(`batch ${batch}: a queue of ${queueSize} holds 1 to ${queueSize} frames`);
   }
@@ -195,6 +121,7 @@ async function openEnds(
 ): Promise<[NetEnd, NetEnd]> {
   const { queueSize = QUEUE_SIZE, indirect = false } = options;
   const bytes = bufferBytes(survey);
+  const frameBytes = survey.mtu + VIRTIO_NET_ETH_HEADER_SIZE;
   const slabs = 2 * (batch + 1) * bytes;
   const guestBytes = 2 * NetEnd.guestBytes(queueSize, indirect) + slabs;
   const core = await loadCore({ guestBytes: 65536 * Math.ceil(guestBytes / 65536 + 1) });
@@ -208,7 +135,7 @@ async function openEnds(
     mtu: survey.mtu,
     share: batch,
   };
-  const buffers = { bufferBytes: bytes, frameBytes: bytes - VIRTIO_NET_HDR_SIZE };
+  const buffers = { bufferBytes: bytes, frameBytes };
   // Each end gets only one buffer for the way that nothing takes.
   const sender = await NetEnd.open({
     ...common,
@@ -226,9 +153,9 @@ async function openEnds(
   return [sender, receiver];
 }
 
-/** A buffer for the largest frame that the MTU allows, and its header (§5.1.6.3.1). */
+/** A receive buffer for a header and the largest frame that the MTU allows; never below 1526 (§5.1.6.3.1). */
 function bufferBytes({ mtu }: CaptureSurvey): number {
-  return VIRTIO_NET_HDR_SIZE + VIRTIO_NET_ETH_HEADER_SIZE + mtu;
+  return VIRTIO_NET_HDR_SIZE + Math.max(VIRTIO_NET_FRAME_SIZE, VIRTIO_NET_ETH_HEADER_SIZE + mtu);
 }
 
 function countsOf(a: NetEnd, b: NetEnd): Pick<SimReport, "chains" | "descriptors" | "notifications"> {

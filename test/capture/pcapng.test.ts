@@ -61,6 +61,8 @@ describe("pcapng", () => {
     ["later by 3 s", "0e00 0800 0300000000000000", 1_000_000_005_000n + 3_000_000_000n],
     ["earlier by 1 s", "0e00 0800 ffffffffffffffff", 1_000_000_005_000n - 1_000_000_000n],
     ["another option, padded", "0200 0500 6574683030000000", 1_000_000_005_000n],
+    ["behind a padded option", "0200 0500 6574683030000000 0900 0100 09000000", 1_000_000_005n],
+    ["behind the end of options", "0000 0000 0900 0100 09000000", 1_000_000_005_000n],
   ])("counts time as the interface says: %s", (_, option, timestamp) => {
     const [frame] = framesOf(hex(SECTION, described(option), packet("00000000", "00000000 05ca9a3b")));
     expect(frame?.timestamp).toBe(timestamp);

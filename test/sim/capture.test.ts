@@ -1,6 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { readCapture } from "../../src/capture/capture";
 import type { FrameToWrite } from "../../src/capture/pcapng-writer";
+import { NetModel } from "../../src/models/net";
 import { type ReplayCaptureOptions, replayCapture } from "../../src/sim/capture";
 import { surveyCapture } from "../../src/sim/capture-survey";
 import { framesOf, hex, PCAP_LITTLE, pcapOf } from "../capture/golden";
@@ -154,6 +155,35 @@ describe("replayCapture", () => {
     expect(used.sent).toBe(20);
   });
 
+  it.each([
+    [[1], 60],
+    [[0, 6], 14 + 590],
+    [[5, 6], 1000 + 590],
+    [[0, 1, 2, 3, 4, 5, 6], 3257],
+  ])("frames %j that get lost behind the wire are counted, the others compared", async (lost, bytes) => {
+    const receive = NetModel.prototype.receive;
+    let number = 0;
+    const spy = vi.spyOn(NetModel.prototype, "receive").mockImplementation(function (
+      this: NetModel,
+      frame,
+      header,
+    ) {
+      if (!lost.includes(number++)) return receive.call(this, frame, header);
+      // As a device that is short of buffers: counted, and nobody else is told.
+      (this.counters as { missed: number }).missed++;
+      return false;
+    });
+    const { arrived, report } = await replay({ ...captureOf(SIZES), batch: 2 });
+    spy.mockRestore();
+    expect(report.outcome).toBe("mismatch");
+    expect(report.capture).toMatchObject({ differ: 0, dropped: lost.length });
+    expect(report.integrity).toMatchObject({
+      mismatches: bytes,
+      firstMismatch: { chain: lost[0], direction: "fromDevice", offset: 0, actual: null },
+    });
+    expect(arrived.map((frame) => frame.bytes.length)).toEqual(SIZES.filter((_, i) => !lost.includes(i)));
+  });
+
   it("says how far it is", async () => {
     const seen: [number, number][] = [];
     const { capture } = captureOf(Array.from({ length: 30_000 }, () => 1500));
@@ -165,6 +195,8 @@ describe("replayCapture", () => {
   it.each<[Partial<ReplayCaptureOptions>, string]>([
     [{ batch: 0 }, "batch 0: a queue of 256 holds 1 to 256 frames"],
     [{ batch: 9, queueSize: 8 }, "batch 9: a queue of 8 holds 1 to 8 frames"],
+    [{ queueSize: 0 }, "queue size 0 is not within 1…32768"],
+    [{ queueSize: 32_769 }, "queue size 32769 is not within 1…32768"],
     [{ flipByte: 60 }, "offset 60 is not in a capture of 60 bytes"],
     [{ queueSize: 3, accept: ["VERSION_1"] }, "needs a power of two"],
     [{ indirect: true, accept: ["VERSION_1"] }, "the driver did not accept it"],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Digest } from "../../src/sim/digest";
+import { pattern } from "../models/rig";
 
 function digest(...parts: string[]): string {
   const digest = new Digest();
@@ -25,6 +26,27 @@ describe("XXH32", () => {
       for (const second of [first, Math.min(text.length, first + 7), text.length]) {
         expect(digest(text.slice(0, first), text.slice(first, second), text.slice(second))).toBe(whole);
       }
+    }
+  });
+
+  it("does not depend on where the bytes lie, nor on pieces of odd length", () => {
+    const bytes = pattern(30_011, 5);
+    const pieces = (from: Uint8Array, lengths: readonly number[]) => {
+      const running = new Digest();
+      for (let at = 0, i = 0; at < from.length; i++) {
+        const length = lengths[i % lengths.length] ?? 1;
+        running.update(from.subarray(at, at + length));
+        at += length;
+      }
+      return running.hex();
+    };
+    const whole = pieces(bytes, [bytes.length]);
+    const elsewhere = new Uint8Array(bytes.length + 1).subarray(1);
+    elsewhere.set(bytes);
+    expect(pieces(elsewhere, [bytes.length])).toBe(whole);
+    for (const lengths of [[1], [13], [16, 1], [4096], [5000, 3], [1514, 60], [16, 4095, 17]]) {
+      expect(pieces(bytes, lengths)).toBe(whole);
+      expect(pieces(elsewhere, lengths)).toBe(whole);
     }
   });
 
