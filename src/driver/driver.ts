@@ -184,9 +184,13 @@ export class VirtioDriver {
   /**
    * Writes a configuration field.
    *
-   * @throws VirtioError CONFIG_READONLY, STATUS_SEQUENCE before FEATURES_OK, BAD_ARGUMENT
+   * @throws VirtioError CONFIG_READONLY, STATUS_SEQUENCE before FEATURES_OK and while suspended, BAD_ARGUMENT
    */
-  writeConfigField(name: string, value: number): Promise<void> {
+  async writeConfigField(name: string, value: number): Promise<void> {
+    if ((this.status.last & SUSPEND) !== 0) {
+      const text = `${name} must not be written while the device is suspended`;
+      throw new VirtioError("STATUS_SEQUENCE", text, { section: "3.4.1" });
+    }
     return this.config.write(name, value, this.configView, this.negotiated !== undefined);
   }
 
