@@ -104,7 +104,7 @@ export class Lifecycle {
   breakDown(): void {
     const { state, interrupts } = this.parts;
     const before = state.status;
-    if ((before & NEEDS_RESET) !== 0) return;
+    if ((before & NEEDS_RESET) !== 0 || state.phase === "resetting") return;
     state.status |= NEEDS_RESET;
     if (state.phase !== "failed") state.phase = "needs-reset";
     this.statusEvent(before, "2.1.2", "DEVICE_NEEDS_RESET");
