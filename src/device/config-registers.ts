@@ -79,9 +79,11 @@ export class ConfigRegisters {
     const driverOk = (state.status & VIRTIO_CONFIG_S_DRIVER_OK) !== 0;
     const access = { offset, bytes, value, accepted, featuresOk: this.mayWrite, driverOk, order: this.order };
     const written = (name: string, whole: number | bigint) => model.configWritten?.(name, whole);
-    const { fields, breach } = state.isSuspended
-      ? { fields: [], breach: SUSPENDED }
-      : this.attempt(() => space.write(access, written), NOTHING);
+    const untimely = state.isSuspended ? SUSPENDED : state.phase === "resetting" ? RESETTING : undefined;
+    const { fields, breach } =
+      untimely === undefined
+        ? this.attempt(() => space.write(access, written), NOTHING)
+        : { fields: [], breach: untimely };
     const isEarly = negotiated === undefined && !features.isLegacy;
     const policy = isEarly ? { policy: use(this.parts.profile.policies, "earlyConfigWrite") } : {};
     const event = {
@@ -155,6 +157,12 @@ const SUSPENDED: ConfigBreach = {
   code: "STATUS_SEQUENCE",
   reason: "the driver has the device suspended",
   section: "3.4.1",
+};
+
+const RESETTING: ConfigBreach = {
+  code: "STATUS_SEQUENCE",
+  reason: "the reset is not over",
+  section: "2.4.2",
 };
 
 /** Hexadecimal digits of an access, whatever width was asked for. */

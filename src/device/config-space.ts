@@ -62,6 +62,8 @@ export class ConfigSpace {
   /** What the bytes were when the generation was last read. */
   private readonly seen: Uint8Array;
   private changed = false;
+  /** A change was announced that can't be read yet. */
+  private changedLater = false;
   private frozen = false;
   private generation = 0;
 
@@ -131,13 +133,14 @@ export class ConfigSpace {
 
   /** Says that a value has changed; the generation moves when it is read next. */
   markChanged(): void {
-    this.changed = true;
+    if (this.frozen) this.changedLater = true;
+    else this.changed = true;
   }
 
   /** The generation, which is another one whenever an access since the last call may have seen other values (§2.5). */
   readGeneration(accepted: FeatureSet): number {
     this.refresh(accepted);
-    if (this.changed && !this.frozen) {
+    if (this.changed) {
       this.generation = (this.generation + 1) >>> 0;
       this.seen.set(this.bytes);
       this.changed = false;
@@ -162,6 +165,8 @@ export class ConfigSpace {
   /** Follows the model again. */
   thaw(): void {
     this.frozen = false;
+    this.changed ||= this.changedLater;
+    this.changedLater = false;
   }
 
   /** Gives fields that keep their own value the first one again. */

@@ -53,6 +53,8 @@ export class Lifecycle {
   private readonly parts: LifecycleParts;
   /** A model's own suspend or resume is under way. */
   private waiting = false;
+  /** It was asked to suspend and answered while it still held chains: these are waited for. */
+  private hasAnswered = false;
 
   constructor(parts: LifecycleParts) {
     this.parts = parts;
@@ -102,18 +104,20 @@ export class Lifecycle {
   breakDown(): void {
     const { state, interrupts } = this.parts;
     const before = state.status;
-    if ((before & NEEDS_RESET) !== 0) return;
+    if ((before & NEEDS_RESET) !== 0 || state.phase === "resetting") return;
     state.status |= NEEDS_RESET;
     if (state.phase !== "failed") state.phase = "needs-reset";
     this.statusEvent(before, "2.1.2", "DEVICE_NEEDS_RESET");
-    interrupts.raiseConfig(); // after the bit, and only if DRIVER_OK is set: held back until then
+    interrupts.configEnabled = (before & DRIVER_OK) !== 0; // of this a driver that suspends or resumes hears, too
+    interrupts.raiseConfig(); // after the bit
   }
 
   /** Whether `settle` would get on. */
   get canSettle(): boolean {
-    const { phase } = this.state;
+    const { phase, outstanding } = this.state;
     if (this.waiting) return false;
-    return phase === "resuming" || (phase === "suspending" && this.isQuiet);
+    if (phase === "suspending") return this.isQuiet || (outstanding === 0 && !this.hasAnswered);
+    return phase === "resuming";
   }
 
   /** Finishes a suspend or a resume that is due. */
@@ -133,6 +137,7 @@ export class Lifecycle {
     state.ring = undefined;
     state.phase = "resetting";
     this.waiting = false;
+    this.hasAnswered = false;
     queues.reset();
     features.reset();
     config.reset();
@@ -280,10 +285,18 @@ export class Lifecycle {
     service.markAll();
   }
 
-  /** §3.4.1: no more buffers are taken; what is in progress is finished first. */
+  /**
+   * §3.4.1: no more buffers are taken; what is in progress is finished first. The configuration stands still from here
+   * on, so a change is told at the resume, when the driver can read it.
+   */
   private begin(what: "suspend" | "resume"): void {
-    if (what === "suspend") this.parts.config.freeze(this.parts.features.applied);
-    this.parts.onWork?.();
+    const { config, features, interrupts, onWork } = this.parts;
+    if (what === "suspend") {
+      config.freeze(features.applied);
+      interrupts.configEnabled = false;
+      this.hasAnswered = false;
+    }
+    onWork?.();
   }
 
   /** Nothing is in progress: no answer is waited for, and no chain of a whole queue is with the model. */
@@ -318,12 +331,11 @@ export class Lifecycle {
   }
 
   private suspended(): void {
-    const { state, service, interrupts } = this.parts;
-    if (!this.isQuiet) return; // the model gave back what it held, and that is not finished yet
+    const { state, service } = this.parts;
+    this.hasAnswered = true;
     service.publishAll(); // §3.4.1: used buffer notifications go out before the status says so
-    if (state.phase !== "suspending") return;
+    if (state.phase !== "suspending" || !this.isQuiet) return;
     const before = state.status;
-    interrupts.configEnabled = false;
     state.status = before & ~DRIVER_OK;
     state.phase = "suspended";
     this.statusEvent(before, "3.4.1", "suspended: DRIVER_OK is taken back");

@@ -92,9 +92,9 @@ export interface DeviceModel {
   /** The driver wrote a writable field, of which `value` is now the whole value. */
   configWritten?(name: string, value: number | bigint): void;
   /**
-   * SUSPEND was set and no request is in progress (§3.4.1): give back what is held, and let nothing come out any more
-   * until `resume`. The device shows itself suspended when this has returned, or its Promise settled. May be called
-   * again if chains were in progress after all. A throw or a rejection makes the device need a reset.
+   * SUSPEND was set and no answer of `later` is waited for any more (§3.4.1): complete what is held, and let nothing
+   * come out until `resume`. The device shows itself suspended when this has returned, or its Promise settled, and no
+   * chain is held. Called once more then if some were. A throw or a rejection makes the device need a reset.
    */
   suspend?(): void | Promise<void>;
   /** DRIVER_OK was set again. The device is live when this has returned, or its Promise settled. */

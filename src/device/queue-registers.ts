@@ -85,6 +85,10 @@ export class QueueRegisters {
   private stop(index: number): void {
     const slot = this.queues.slot(index);
     if (slot?.queue === undefined) return;
+    if (this.state.isSuspended) {
+      this.report.violation(whileSuspended(index, "disabled"));
+      return;
+    }
     this.queues.disable(slot);
     this.report.event({
       step: "queue",
@@ -108,8 +112,7 @@ export class QueueRegisters {
       const reason = `queue ${index} was to be reset, RING_RESET is not negotiated`;
       this.report.violation(new VirtioError("STATUS_SEQUENCE", reason, { section: "2.6.1", queue: index }));
     } else if (this.state.isSuspended) {
-      const reason = `queue ${index} was to be reset while the device is suspended`;
-      this.report.violation(new VirtioError("STATUS_SEQUENCE", reason, { section: "3.4.1", queue: index }));
+      this.report.violation(whileSuspended(index, "reset"));
     } else {
       this.stop(index);
       slot.wasReset = true;
@@ -177,4 +180,10 @@ export class QueueRegisters {
 /** What an access to a queue leaves when nothing comes of it. */
 function silent(index: number) {
   return { step: "queue", field: `queue ${index}`, section: "2.6", note: "no change" };
+}
+
+/** §3.4.1: nothing but the status may be changed. */
+function whileSuspended(index: number, what: string): VirtioError {
+  const reason = `queue ${index} was to be ${what} while the device is suspended`;
+  return new VirtioError("STATUS_SEQUENCE", reason, { section: "3.4.1", queue: index });
 }

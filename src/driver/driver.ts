@@ -194,10 +194,15 @@ export class VirtioDriver {
   /**
    * Writes a configuration field.
    *
-   * @throws VirtioError CONFIG_READONLY, STATUS_SEQUENCE before FEATURES_OK or when DRIVER_OK froze it, BAD_ARGUMENT
+   * @throws VirtioError CONFIG_READONLY, STATUS_SEQUENCE before FEATURES_OK, while suspended, or when DRIVER_OK froze it,
+   *   BAD_ARGUMENT
    */
-  writeConfigField(name: string, value: number): Promise<void> {
+  async writeConfigField(name: string, value: number): Promise<void> {
     const { configView: view, negotiated, status } = this;
+    if ((status.last & SUSPEND) !== 0) {
+      const text = `${name} must not be written while the device is suspended`;
+      throw new VirtioError("STATUS_SEQUENCE", text, { section: "3.4.1" });
+    }
     const when = { featuresOk: negotiated !== undefined, driverOk: (status.last & DRIVER_OK) !== 0 };
     return this.config.write(name, value, view, when);
   }
