@@ -78,7 +78,11 @@ export class Lifecycle {
         this.statusEvent(status, "3.1.1", `${hex(written)} sets several bits at once`, { policy });
       }
       if (verdict.kind === "breach") return;
-      this.clear(verdict.clears);
+      if (verdict.clears !== 0) {
+        this.clear(verdict.clears);
+        this.writeStatus(written); // what is new in the byte counts from where the clearing has led
+        return;
+      }
       this.state.status |= verdict.stores;
       this.takeAll(verdict.steps);
     }
