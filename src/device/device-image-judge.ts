@@ -117,13 +117,22 @@ function judgeConfig({ config: image }: DeviceImage, { config }: JudgedDevice): 
     invalid(`${image.seen.length} configuration bytes were seen, there are ${image.bytes.length}`);
 }
 
-function judgeQueue(image: DeviceImage, { queues, model }: JudgedDevice, record: QueueRecord): void {
+function judgeQueue(
+  image: DeviceImage,
+  { queues, model, features }: JudgedDevice,
+  record: QueueRecord,
+): void {
   const { index, wasReset, setup } = record;
   const negotiated = image.features.negotiated && FeatureSet.fromWords(image.features.negotiated);
   if (wasReset && (setup !== null || !negotiated?.has(VIRTIO_F_RING_RESET)))
     invalid(`queue ${index} was reset, which takes RING_RESET, and can't be enabled at once`);
   if (setup === null) return;
   if (negotiated === null) invalid(`queue ${index} is enabled without negotiated features`);
+  const needs = queues.slot(index)?.needs;
+  if (needs !== undefined && !negotiated.has(needs, features.type))
+    invalid(
+      `queue ${index} is enabled and hangs on ${needs}, negotiated is ${negotiated.toString(features.type)}`,
+    );
   const ring = ringLayout(negotiated);
   const { size } = setup;
   const most = queues.maxSize(index, ring);

@@ -270,6 +270,17 @@ it("a device that doesn't offer RING_PACKED takes no image in which it is negoti
   expect([device.ring, device.status, device.queueReady(0)]).toEqual([undefined, 0, false]);
 });
 
+it("a queue that hangs on a feature comes with no image in which that is not negotiated", async () => {
+  const needing = { queues: [queues[0], { name: "b", maxSize: 8, needs: "RING_RESET" }], config };
+  const { source, core } = await world("packed, IN_ORDER");
+  const device = new VirtioDevice(core, new HoldingModel(needing as never));
+  const image = forged(source.save(), (plain) => {
+    plain.features.accepted[1] &= ~0x100;
+    plain.features.negotiated[1] &= ~0x100;
+  });
+  expect(refusalOf(device, image)).toMatch(/queue 1 is enabled and hangs on RING_RESET, negotiated is/);
+});
+
 describe("forged at random, with right checksums", () => {
   const ROUNDS = 6000;
 
