@@ -31,7 +31,8 @@ export interface ConfigRegisterParts {
 /** Reads and writes of one device's configuration. */
 export class ConfigRegisters {
   private readonly parts: ConfigRegisterParts;
-  private notices = 0;
+  /** Notifications of a change, in eight bits: what some profiles show for a generation. */
+  notices = 0;
 
   constructor(parts: ConfigRegisterParts) {
     this.parts = parts;

@@ -6,6 +6,7 @@
 import type { ErrorCode } from "../errors";
 import { FeatureSet } from "../negotiation/feature-set";
 import type { DeviceType } from "../negotiation/feature-table";
+import type { ConfigImage } from "./device-image-form";
 import type { ConfigField, ConfigValue } from "./model";
 
 /** What a driver did wrong on the configuration space. */
@@ -52,6 +53,9 @@ interface Slot {
   readonly governedBy: FeatureSet;
   readonly kept: Uint8Array | undefined;
 }
+
+/** The part of an image that is about the values; the rest of it is about notices. */
+export type ConfigSpaceImage = Omit<ConfigImage, "notices" | "noticeWaits">;
 
 /** One device's configuration space. */
 export class ConfigSpace {
@@ -175,6 +179,38 @@ export class ConfigSpace {
     for (const { field, kept } of this.slots) {
       if (kept !== undefined && typeof field.value !== "function") kept.set(encode(field.value, field.bytes));
     }
+  }
+
+  /** What the driver has seen and written, as plain data. */
+  save(): ConfigSpaceImage {
+    const { generation, changed, frozen, bytes, seen, keptFields } = this;
+    const kept = keptFields.map(({ field, kept }) => ({ name: field.name, bytes: [...kept] }));
+    return { generation, changed, frozen, bytes: [...bytes], seen: [...seen], kept };
+  }
+
+  /** Takes over an image of the same {@link shape}. */
+  restore(image: ConfigSpaceImage, written: (name: string, value: number | bigint) => void): void {
+    this.generation = image.generation;
+    this.changed = image.changed;
+    this.frozen = image.frozen;
+    this.bytes.set(image.bytes);
+    this.seen.set(image.seen);
+    this.keptFields.forEach(({ field, kept }, i) => {
+      const { bytes = [] } = image.kept[i] ?? {};
+      if (kept.every((byte, at) => byte === bytes[at])) return;
+      kept.set(bytes);
+      written(field.name, decode(kept));
+    });
+  }
+
+  /** Whose bytes an image holds: the length of the space, and the writable fields that keep their own value. */
+  get shape(): string {
+    const kept = this.keptFields.map(({ field }) => `${field.name} of ${field.bytes}`);
+    return [`${this.length} bytes`, ...kept].join(", ");
+  }
+
+  private get keptFields() {
+    return this.slots.flatMap(({ field, kept }) => (kept && field.writable ? [{ field, kept }] : []));
   }
 
   private refresh(accepted: FeatureSet): void {

@@ -8,6 +8,7 @@ import { FeatureSet } from "../negotiation/feature-set";
 import { type DeviceType, deviceTypeOf } from "../negotiation/feature-table";
 import { missingPrerequisites, usableBits } from "../negotiation/prerequisites";
 import { VIRTIO_F_VERSION_1 } from "../spec/features";
+import type { FeaturesImage } from "./device-image-form";
 import type { InterfaceEvidence } from "./legacy";
 import type { DeviceModel } from "./model";
 import type { DeviceProfile } from "./profiles";
@@ -99,7 +100,9 @@ export class DeviceFeatures {
   confirm(): boolean {
     const { retryAfterRefusal } = this.profile.policies;
     const retried = this.refusal !== undefined && retryAfterRefusal === "refuse";
-    const reasons = retried ? ["it was refused before and the device not reset since"] : this.objections();
+    const reasons = retried
+      ? ["it was refused before and the device not reset since"]
+      : this.objections(this.accepted);
     this.refusal = reasons.length === 0 ? undefined : reasons.join("; ");
     if (reasons.length === 0) this.freeze(this.accepted);
     return reasons.length === 0;
@@ -107,8 +110,9 @@ export class DeviceFeatures {
 
   /** Takes what is in force as final without FEATURES_OK: a legacy driver used the device (§3.1.2). */
   finalise(): void {
-    this.ask(this.applied);
-    this.freeze(this.applied);
+    const final = this.applied.intersect(this.offered); // nobody is there to refuse what was not offered
+    this.ask(final);
+    this.freeze(final);
   }
 
   /** FEATURES_OK was taken back by a driver that clears bits, on a device that lets it. */
@@ -126,14 +130,41 @@ export class DeviceFeatures {
     this.finallyLegacy = false;
   }
 
+  /** The sets and the evidence as plain data. */
+  save(): FeaturesImage {
+    const { offered, accepted, negotiated, featuresWritten } = this;
+    return {
+      offered: offered.words,
+      accepted: accepted.words,
+      negotiated: negotiated?.words ?? null,
+      isLegacy: negotiated !== undefined && this.finallyLegacy,
+      firstAccess: this.firstAccess ?? null,
+      featuresWritten,
+      window: this.window ?? null,
+      refusal: this.refusal ?? null,
+    };
+  }
+
+  /** Takes over an image that was judged. */
+  restore(image: FeaturesImage): void {
+    this.accepted = FeatureSet.fromWords(image.accepted);
+    this.negotiated = image.negotiated === null ? undefined : FeatureSet.fromWords(image.negotiated);
+    this.finallyLegacy = image.isLegacy;
+    this.firstAccess = image.firstAccess ?? undefined;
+    this.featuresWritten = image.featuresWritten;
+    this.window = image.window ?? undefined;
+    this.refusal = image.refusal ?? undefined;
+  }
+
   private freeze(set: FeatureSet): void {
     this.finallyLegacy = this.isLegacy;
     this.negotiated = set;
   }
 
-  private objections(): string[] {
+  /** What speaks against an accepted set at FEATURES_OK. */
+  objections(accepted: FeatureSet): string[] {
     const reasons: string[] = [];
-    const { accepted, offered, type, profile } = this;
+    const { offered, type, profile } = this;
     if (profile.validates === "with-version-1" && !accepted.has(VIRTIO_F_VERSION_1)) {
       this.ask(accepted);
       return reasons;

@@ -7,11 +7,14 @@ import type { Core } from "../core/core";
 import { VirtioError } from "../errors";
 import { type EventSink, hex, type RegisterAccess, setNames } from "../negotiation/control-event";
 import type { FeatureSet } from "../negotiation/feature-set";
+import type { DeviceQueue } from "../virtqueue/device-queue";
 import type { RingLayout } from "../virtqueue/layout";
 import { ConfigRegisters } from "./config-registers";
 import { ConfigSpace } from "./config-space";
 import { deviceContext } from "./device-context";
 import { DeviceFeatures } from "./device-features";
+import { type ImagedDevice, restoreDevice, saveDevice } from "./device-image";
+import type { DeviceImage } from "./device-image-form";
 import { DeviceReporter, DeviceState } from "./device-state";
 import { type InterruptHandler, Interrupts } from "./interrupts";
 import { LateWork } from "./late-work";
@@ -64,6 +67,7 @@ export class VirtioDevice {
   private readonly interrupts: Interrupts;
   private readonly late = new LateWork();
   private readonly life: Lifecycle;
+  private readonly imaged: ImagedDevice;
 
   /**
    * @throws VirtioError BAD_ARGUMENT if the offer contradicts itself (the missing bit is named), UNKNOWN_NAME
@@ -131,6 +135,9 @@ export class VirtioDevice {
       firstLegacyUse: () => this.life.firstLegacyUse(),
       startEarly: () => this.life.startEarly(),
     });
+    const { config: configRegisters, queueRegisters, life } = this;
+    const registers = { configRegisters, queueRegisters, life, byteOrder };
+    this.imaged = { ...parts, ...registers, needsReset: (error) => this.needsReset(error) };
   }
 
   /** What the device offers; never changes. */
@@ -320,10 +327,61 @@ export class VirtioDevice {
     this.life.breakDown();
   }
 
+  /**
+   * The device as plain data, to be continued by {@link restore} on the same guest memory, here or elsewhere. Changes
+   * nothing; two devices must not go on from one image. Neither guest memory nor what a backend holds is in it.
+   *
+   * @throws VirtioError DEVICE_BUSY from within a handler, during a slow reset, and while chains or answers are with a
+   * model that has no `save`: the message has both numbers, `idle()` waits for the answers
+   */
+  save(): DeviceImage {
+    return saveDevice(this.imaged);
+  }
+
+  /**
+   * Goes on where {@link save} left a device of the same offer and model. The device must be new, or after a reset.
+   * A live one has its queues looked at and its driver notified of each queue, once.
+   *
+   * @param image what `save` gave, or `JSON.stringify` of it, to the byte
+   * @throws VirtioError SNAPSHOT_INVALID for what is damaged, contradicts itself or doesn't fit, DEVICE_BUSY for a
+   * device in use; nothing has changed then
+   */
+  restore(image: unknown): void {
+    restoreDevice(this.imaged, image);
+  }
+
+  /**
+   * Where a queue stands, as vhost counts it: see {@link DeviceQueue.vringBase}.
+   *
+   * @throws VirtioError QUEUE_NOT_READY if the queue is not enabled
+   */
+  vringBase(index: number): number {
+    return this.enabled(index).vringBase;
+  }
+
+  /**
+   * Puts an enabled queue without chains in flight where {@link vringBase} says; before DRIVER_OK.
+   *
+   * @throws VirtioError SNAPSHOT_INVALID for a base with chains in flight, whose buffers it doesn't name, or of another
+   * ring; QUEUE_NOT_READY, BAD_ARGUMENT
+   */
+  startQueueAt(index: number, base: number): void {
+    this.enabled(index).continueAt(base);
+  }
+
   /** Resets the device and lets go of its queues. Late answers are dropped. */
   dispose(): void {
     this.life.reset();
     this.interrupts.handler = undefined;
+  }
+
+  private enabled(index: number): DeviceQueue {
+    const queue = this.queues.slot(index)?.queue;
+    if (queue !== undefined) return queue;
+    throw new VirtioError("QUEUE_NOT_READY", `queue ${index} is not enabled`, {
+      section: "2.6",
+      queue: index,
+    });
   }
 
   private accept(word: number, after: number): void {

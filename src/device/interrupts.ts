@@ -30,6 +30,11 @@ export class Interrupts {
     return this.holds > 0;
   }
 
+  /** Whether a change notification waits for its time. */
+  get configWaits(): boolean {
+    return this.config;
+  }
+
   raiseUsed(queue: number): void {
     this.used[queue] = true;
     this.anyUsed = true;

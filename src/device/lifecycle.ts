@@ -55,6 +55,8 @@ export class Lifecycle {
   private waiting = false;
   /** It was asked to suspend and answered while it still held chains: these are waited for. */
   private hasAnswered = false;
+  /** Restored while it was suspended: the model has not been started yet. */
+  private unstarted = false;
 
   constructor(parts: LifecycleParts) {
     this.parts = parts;
@@ -78,7 +80,11 @@ export class Lifecycle {
         this.statusEvent(status, "3.1.1", `${hex(written)} sets several bits at once`, { policy });
       }
       if (verdict.kind === "breach") return;
-      this.clear(verdict.clears);
+      if (verdict.clears !== 0) {
+        this.clear(verdict.clears);
+        this.writeStatus(written); // what is new in the byte counts from where the clearing has led
+        return;
+      }
       this.state.status |= verdict.stores;
       this.takeAll(verdict.steps);
     }
@@ -123,8 +129,33 @@ export class Lifecycle {
   /** Finishes a suspend or a resume that is due. */
   settle(): void {
     if (!this.canSettle) return;
-    if (this.state.phase === "resuming") this.ask("resume", () => this.resumed());
+    const { phase } = this.state;
+    if (phase === "resuming" && this.unstarted) this.startLate();
+    else if (phase === "resuming") this.ask("resume", () => this.resumed());
     else this.ask("suspend", () => this.suspended());
+  }
+
+  /**
+   * Goes on where an image left the device. Its queues are looked at and its driver notified once of each, since the
+   * notifications on their way may be lost; while suspended or before DRIVER_OK neither (§3.4.1, §3.1.1).
+   */
+  wake(): void {
+    const { interrupts, queues, service } = this.parts;
+    const { phase, status } = this.state;
+    const isOk = (status & DRIVER_OK) !== 0;
+    interrupts.hold();
+    try {
+      interrupts.configEnabled = isOk && phase !== "resuming";
+      if (phase === "live" || phase === "suspending") this.parts.start();
+      else this.unstarted = phase === "suspended" || phase === "resuming";
+      if (this.state.isLive) {
+        service.publishAll(); // what a model had completed and not shown
+        if (isOk) for (const index of queues.enabled()) interrupts.raiseUsed(index);
+        service.markAll();
+      } else if (this.canSettle) this.parts.onWork?.();
+    } finally {
+      interrupts.release();
+    }
   }
 
   /** Forgets everything (§2.4.1). The status shows 0 at once, or when the model is quiet if it says that it isn't. */
@@ -138,6 +169,7 @@ export class Lifecycle {
     state.phase = "resetting";
     this.waiting = false;
     this.hasAnswered = false;
+    this.unstarted = false;
     queues.reset();
     features.reset();
     config.reset();
@@ -339,6 +371,13 @@ export class Lifecycle {
     state.status = before & ~DRIVER_OK;
     state.phase = "suspended";
     this.statusEvent(before, "3.4.1", "suspended: DRIVER_OK is taken back");
+  }
+
+  /** A model that was restored while suspended is started, not resumed. */
+  private startLate(): void {
+    this.unstarted = false;
+    this.parts.start();
+    if (this.state.phase === "resuming") this.resumed();
   }
 
   private resumed(): void {

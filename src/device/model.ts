@@ -89,7 +89,7 @@ export interface DeviceModel {
    *   `budget` that it wants to go on at its next turn, be it in the middle of a chain
    */
   process(index: number, queue: DeviceQueue, budget: number): number;
-  /** The driver wrote a writable field, of which `value` is now the whole value. */
+  /** The driver wrote a writable field, of which `value` is now the whole value; or it had, in a restored image. */
   configWritten?(name: string, value: number | bigint): void;
   /**
    * SUSPEND was set and no answer of `later` is waited for any more (§3.4.1): complete what is held, and let nothing
@@ -99,6 +99,17 @@ export interface DeviceModel {
   suspend?(): void | Promise<void>;
   /** DRIVER_OK was set again. The device is live when this has returned, or its Promise settled. */
   resume?(): void | Promise<void>;
+  /**
+   * What the model has beside what the device keeps, as JSON. A model with this answers for its chains in flight and
+   * for what its backend still works on: their tokens stay valid in the restored device. Without it a device can be
+   * saved only while none are.
+   */
+  save?(): unknown;
+  /**
+   * Takes over what `save` gave, before `start`; null if the saved model had no `save`. A throw refuses the image, and
+   * the model must be as it was then.
+   */
+  restore?(state: unknown): void;
   /** The device was reset: forget all requests. With a Promise the reset is over when it settles (§2.4). */
   reset?(): void | Promise<void>;
 }

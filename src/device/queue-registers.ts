@@ -5,7 +5,7 @@
 import { VirtioError } from "../errors";
 import { hex, type RegisterAccess } from "../negotiation/control-event";
 import type { DeviceReporter, DeviceState } from "./device-state";
-import type { DeviceQueues, QueueSetup, QueueSlot } from "./queues";
+import type { DeviceQueues, OnViolation, QueueSetup, QueueSlot } from "./queues";
 
 /** What queue registers do with the device around them. */
 export interface QueueRegisterActions {
@@ -171,9 +171,13 @@ export class QueueRegisters {
         queue: index,
       });
     }
-    return this.queues.enable(index, setup, ring, (error) =>
-      this.actions.onRingViolation(error, this.queues.slot(index)?.queue?.error !== undefined),
-    );
+    return this.queues.enable(index, setup, ring, this.violationOf(index));
+  }
+
+  /** Who hears of a breach on a queue. */
+  violationOf(index: number): OnViolation {
+    return (error) =>
+      this.actions.onRingViolation(error, this.queues.slot(index)?.queue?.error !== undefined);
   }
 }
 

@@ -7,6 +7,7 @@ import { VirtioError } from "../errors";
 import { VIRTQ_SIZE_MAX } from "../spec/queue";
 import { DeviceQueue } from "../virtqueue/device-queue";
 import type { GuestAddress, RingLayout } from "../virtqueue/layout";
+import type { QueueRecord } from "./device-image-form";
 import type { QueueDeclaration } from "./model";
 
 /** What the driver programs before it enables a queue. */
@@ -20,6 +21,9 @@ export interface QueueSetup {
     readonly device: GuestAddress;
   };
 }
+
+/** Hears of a breach on one queue. */
+export type OnViolation = (error: VirtioError) => void;
 
 /** How the device halves are made. */
 export interface DeviceQueueSettings {
@@ -90,7 +94,7 @@ export class DeviceQueues {
     index: number,
     { size, areas }: QueueSetup,
     ring: RingLayout,
-    onViolation: (error: VirtioError) => void,
+    onViolation: OnViolation,
   ): VirtioError | undefined {
     const slot = this.slots[index];
     if (slot === undefined) return this.noQueue(index);
@@ -112,6 +116,41 @@ export class DeviceQueues {
     return undefined;
   }
 
+  /** All queues as plain data. @param goOn whether their chains still count */
+  save(goOn: boolean): QueueRecord[] {
+    return this.slots.map(({ index, wasReset, queue }) => {
+      if (queue === undefined) return { index, wasReset, setup: null };
+      const { descriptor, driver, device } = queue.areas;
+      const areas = { descriptor: Number(descriptor), driver: Number(driver), device: Number(device) };
+      return { index, wasReset, setup: { size: queue.size, areas, image: goOn ? queue.save() : null } };
+    });
+  }
+
+  /**
+   * Enables queues as an image has them, all or none; before, none was enabled.
+   *
+   * @throws VirtioError SNAPSHOT_INVALID, or what is wrong with a set-up
+   */
+  restore(records: readonly QueueRecord[], ring: RingLayout, onViolation: (i: number) => OnViolation): void {
+    try {
+      for (const { index, wasReset, setup } of records) {
+        const slot = this.slots[index];
+        if (slot === undefined) throw this.noQueue(index);
+        slot.wasReset = wasReset;
+        if (setup === null) continue;
+        const { size, areas, image } = setup;
+        const options = { ...this.settings, index, ring, size, areas, onViolation: onViolation(index) };
+        slot.queue =
+          image === null
+            ? new DeviceQueue(this.core, options)
+            : DeviceQueue.restore(this.core, options, image);
+      }
+    } catch (error) {
+      this.reset();
+      throw error;
+    }
+  }
+
   /** Disables one queue and forgets all of its state; nothing of it is touched from then on (§2.6.1). */
   disable(slot: QueueSlot): void {
     slot.queue?.dispose();
@@ -128,6 +167,11 @@ export class DeviceQueues {
     this.last = -1;
   }
 
+  /** The indices of the enabled queues. */
+  enabled(): number[] {
+    return this.slots.filter(({ queue }) => queue !== undefined).map(({ index }) => index);
+  }
+
   /** Has the device look at every enabled queue. */
   markAll(): void {
     for (const slot of this.slots) slot.marked = slot.queue !== undefined;
@@ -136,6 +180,11 @@ export class DeviceQueues {
   /** Whether the device holds no chain of any queue that is whole. */
   get isQuiet(): boolean {
     return this.slots.every(({ queue }) => !queue || queue.error !== undefined || queue.inFlight === 0);
+  }
+
+  /** Chains that the device holds, of all queues. */
+  get inFlight(): number {
+    return this.slots.reduce((sum, { queue }) => sum + (queue?.inFlight ?? 0), 0);
   }
 
   /** Whether a queue waits for its turn. */

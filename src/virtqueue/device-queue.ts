@@ -10,7 +10,7 @@ import { IN_ORDER_VIOLATION, QUEUE_BROKEN } from "../spec/result";
 import { Chain } from "./chain";
 import { type QueueImage, restoreHalf, saveHalf } from "./queue-image";
 import { countOf, type QueueOptions, RingHalf, type TouchedRange } from "./ring-half";
-import { startDevice } from "./start";
+import { continueDevice, startDevice } from "./start";
 
 /** What a device queue takes besides the common options. */
 export interface DeviceQueueOptions extends QueueOptions {
@@ -265,12 +265,26 @@ export class DeviceQueue extends RingHalf {
     return [...(this.#payload?.splice(0) ?? []), ...super.touched()];
   }
 
-  /** Puts an idle queue anywhere: see {@link RingHalf.vringBase}. @throws VirtioError BAD_ARGUMENT */
+  /**
+   * Puts an idle queue anywhere, and the ring's own indices with it: see {@link RingHalf.vringBase}.
+   *
+   * @throws VirtioError SNAPSHOT_INVALID for a base that is no idle position, BAD_ARGUMENT with chains in flight
+   */
   startAt(base: number): void {
+    this.#assertIdle();
+    startDevice(this, this.core, base);
+  }
+
+  /** As {@link startAt}, on a ring in use, whose used index must agree. @throws VirtioError as startAt */
+  continueAt(base: number): void {
+    this.#assertIdle();
+    continueDevice(this, this.core, base);
+  }
+
+  #assertIdle(): void {
     this.assertAlive();
     if (this.inFlight)
       throw new VirtioError("BAD_ARGUMENT", `${this.inFlight} chains are in flight, 0 must be`);
-    startDevice(this, this.core, base);
   }
 
   /** The queue as plain data, to be continued elsewhere on the same guest memory. Publish first. */

@@ -245,7 +245,7 @@ export class DriverQueue extends RingHalf {
     return tokens;
   }
 
-  /** Puts an idle queue anywhere: see {@link RingHalf.vringBase}. @throws VirtioError BAD_ARGUMENT */
+  /** Puts an idle queue anywhere: see {@link RingHalf.vringBase}. @throws VirtioError BAD_ARGUMENT, SNAPSHOT_INVALID */
   startAt(base: number): void {
     this.assertAlive();
     if (this.inFlight)

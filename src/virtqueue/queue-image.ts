@@ -13,9 +13,11 @@ export type { QueueImage };
 const LINE_WORDS = 16;
 const U16 = 0xffff;
 
-function checksum(image: Omit<QueueImage, "checksum">): number {
+/** FNV-1a over the JSON text of plain data, a u32: finds accidents, and nobody who means it. */
+export function imageChecksum(data: object): number {
+  const text = JSON.stringify(data);
   let hash = 0x811c9dc5;
-  for (const char of JSON.stringify(image)) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193) >>> 0;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
   return hash;
 }
 
@@ -55,7 +57,7 @@ export function saveHalf(
     inFlight: tokensInOrder(half.role, half.ring.layout, line, shadow),
     held,
   };
-  return { ...image, checksum: checksum(image) };
+  return { ...image, checksum: imageChecksum(image) };
 }
 
 /** Tokens in flight, those of a device by the turn that their link counts. */
@@ -97,7 +99,7 @@ export function restoreHalf<T extends RingHalf>(
       invalid(`image of a ${image.role} half`);
     if (half.role === abi.ROLE_DRIVER) judgeDriver(image, half.ring.inOrder);
     else judgeDevice(image, half.ring.inOrder);
-    judgeTokens(image, half.role);
+    judgeTokens(image, half.role, half.ring.inOrder);
   } catch (cause) {
     half.dispose();
     throw cause;
@@ -128,28 +130,36 @@ function judgeShape(image: QueueImage, options: QueueOptions): void {
   }
   const { checksum: given, ...rest } = image;
   if (image.schema !== "virtq.queue/1") invalid(`schema ${String(image.schema)}, known is virtq.queue/1`);
-  if (checksum(rest) !== given) invalid(`checksum ${given}, the data has ${checksum(rest)}`);
+  const sum = imageChecksum(rest);
+  if (sum !== given) invalid(`checksum ${String(given)}, the data has ${sum}`);
   if (image.size !== options.size)
     invalid(`image of queue size ${image.size}, the queue has ${options.size}`);
   if (image.index !== options.index) invalid(`image of queue ${image.index}, not ${options.index}`);
   if (image.layout !== options.ring.layout)
     invalid(`image of a ${image.layout} ring, the queue's is ${options.ring.layout}`);
-  const numbers = [...image.line, ...image.shadow, ...image.inFlight];
-  if (image.line.length !== LINE_WORDS || image.shadow.length !== image.size * ROW) {
-    invalid(
-      `${image.line.length} line words and ${image.shadow.length} shadow values for size ${image.size}`,
-    );
+  const { line, shadow, inFlight, held } = image;
+  if (![line, shadow, inFlight, held].every(Array.isArray) || !held.every(isPair))
+    invalid("line, shadow, inFlight and held are lists, and held is one of pairs");
+  const numbers = [...line, ...shadow, ...inFlight, ...held.flat()];
+  if (line.length !== LINE_WORDS || shadow.length !== image.size * ROW) {
+    invalid(`${line.length} line words and ${shadow.length} shadow values for size ${image.size}`);
   }
   const bad = numbers.find((value) => !Number.isSafeInteger(value) || value < 0);
-  if (bad !== undefined) invalid(`value ${bad} in the image`);
-  if (field(image.line, 0, 0) !== 0) invalid("an image of a broken queue");
+  if (bad !== undefined) invalid(`value ${String(bad)} in the image`);
+  if (field(line, 0, 0) !== 0) invalid("an image of a broken queue");
 }
 
+const isPair = (value: unknown): boolean => Array.isArray(value) && value.length === 2;
+
 /** The lists that repeat what the shadow says: they must say the same. */
-function judgeTokens(image: QueueImage, role: number): void {
+function judgeTokens(image: QueueImage, role: number, inOrder: boolean): void {
   const tokens = tokensInOrder(role, image.layout, image.line, image.shadow);
   if (tokens.join() !== image.inFlight.join()) {
     invalid(`tokens ${image.inFlight.join()} in flight, the shadow has ${tokens.join()}`);
+  }
+  const held = image.held.map(([token]) => token);
+  if (held.length > 0 && (!inOrder || held.includes(tokens[0] ?? 0) || new Set(held).size < held.length)) {
+    invalid(`held completions ${held.join()}, of tokens ${tokens.join()}: only later ones wait, each once`);
   }
   for (const [token, written] of image.held) {
     const row = image.shadow.slice((token & U16) * ROW, (token & U16) * ROW + ROW);

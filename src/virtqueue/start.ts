@@ -4,11 +4,11 @@
  */
 import * as abi from "../../assembly/abi";
 import type { Core } from "../core/core";
-import { VirtioError } from "../errors";
 import { PACKED_DESC_FLAGS, VIRTQ_DESC_F_AVAIL, VIRTQ_DESC_F_USED } from "../spec/packed";
 import { VIRTQ_DESC_SIZE } from "../spec/queue";
 import { VIRTQ_AVAIL_IDX, VIRTQ_USED_IDX } from "../spec/split";
 import { ringAreas } from "./layout";
+import { invalid } from "./queue-image-judge";
 import type { RingHalf } from "./ring-half";
 
 interface Position {
@@ -16,23 +16,23 @@ interface Position {
   readonly wrap: number;
 }
 
+/** A packed base as a position, if it is an idle one: a base doesn't name the chains between its two halves. */
 function position(half: RingHalf, base: number): Position {
-  const low = base & 0xffff;
-  const high = base >>> 16;
-  const [slot, wrap] = [low & 0x7fff, low >>> 15];
-  if (!Number.isInteger(base) || base < 0 || base > 0xffffffff || slot >= half.size || low !== high) {
-    throw new VirtioError(
-      "BAD_ARGUMENT",
-      `vring base ${base} is no idle position of a packed ring of ${half.size}`,
-    );
-  }
-  return { slot, wrap };
+  if (!Number.isInteger(base) || base < 0 || base > 0xffffffff) invalid(`vring base ${base} is no u32`);
+  const [avail, used] = [cursor(base & 0xffff), cursor(base >>> 16)];
+  const beyond = [avail, used].find(({ slot }) => slot >= half.size);
+  if (beyond) invalid(`vring base ${base}: slot ${beyond.slot} of a packed ring of ${half.size}`);
+  const distance = avail.slot - used.slot + (avail.wrap === used.wrap ? 0 : half.size);
+  if (distance < 0 || distance > half.size)
+    invalid(`vring base ${base}: its positions are ${distance} apart in a packed ring of ${half.size}`);
+  if (distance > 0) invalid(`vring base ${base} has ${distance} descriptors in flight, alone it may have 0`);
+  return avail;
 }
 
+const cursor = (half: number): Position => ({ slot: half & 0x7fff, wrap: half >>> 15 });
+
 function index(base: number): number {
-  if (!Number.isInteger(base) || base < 0 || base > 0xffff) {
-    throw new VirtioError("BAD_ARGUMENT", `vring base ${base} is not in 0…65535`);
-  }
+  if (!Number.isInteger(base) || base < 0 || base > 0xffff) invalid(`vring base ${base} is not in 0…65535`);
   return base;
 }
 
@@ -70,6 +70,18 @@ export function startDriver(half: RingHalf, core: Core, base: number): void {
     const flags = lap ? VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED : 0;
     setU16(core, Number(half.areas.descriptor) + i * VIRTQ_DESC_SIZE + PACKED_DESC_FLAGS, flags);
   }
+}
+
+/** Idle device half at `base` of a ring in use: in split, too, none of its chains may be in flight. */
+export function continueDevice(half: RingHalf, core: Core, base: number): void {
+  if (half.ring.layout === "split") {
+    const [low = 0, high = 0] = core.view(Number(half.areas.device) + VIRTQ_USED_IDX, 2);
+    const used = low | (high << 8);
+    const distance = (index(base) - used) & 0xffff;
+    if (distance > 0)
+      invalid(`vring base ${base}, used index ${used}: ${distance} chains in flight, 0 may be`);
+  }
+  startDevice(half, core, base);
 }
 
 /** Idle device half at `base`. */

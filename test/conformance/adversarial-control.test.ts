@@ -1,10 +1,11 @@
 // The hostile-input cases of the control plane and the configuration space, each by its id. An "error" on a register
 // is an event and a report through onViolation: registers never throw. Afterwards three good round trips follow, with
 // a reset first where the case breaks the device.
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { VirtioError } from "../../src/errors";
 import { FeatureSet } from "../../src/negotiation/feature-set";
 import { addChains, driveTo, makeRig, type Rig, type RigOptions, roundTrips, started } from "../control-rig";
+import { forged, HoldingModel, ImageRig, type Plain, refusalOf, testRig } from "../device/image-rig";
 
 const ALL = [
   "VERSION_1",
@@ -279,6 +280,177 @@ describe("configuration", () => {
       await fineAfterReset(rig);
       rig.device.writeConfig(12, 2, 9);
       expect([rig.device.readConfig(12, 2), rig.model.written]).toEqual([9, [{ name: "short", value: 9 }]]);
+    }
+  });
+});
+
+describe("snapshots", () => {
+  const LAYOUTS = { split: ["VERSION_1"], packed: ["VERSION_1", "RING_PACKED"] } as const;
+  const FOR_ALL = Object.keys(LAYOUTS) as (keyof typeof LAYOUTS)[];
+
+  /** Set-up SNAP: 3 of 8 chains in flight, with a model that answers for them. */
+  async function snap(supports: readonly string[]) {
+    const queues = [{ name: "requests", maxSize: 8 }];
+    const rig = await new ImageRig({
+      offer: ALL,
+      supports,
+      model: () => new HoldingModel({ queues }),
+    }).start();
+    rig.add(3);
+    rig.serve();
+    expect(rig.model.tokens).toHaveLength(3);
+    return rig;
+  }
+
+  /** Everything held is completed and comes back; then `count` chains more. */
+  function finish(rig: ImageRig<HoldingModel>, count = 3): void {
+    const back = [complete(rig)];
+    for (let i = 0; i < count; i++) {
+      rig.add(1);
+      rig.serve();
+      back.push(complete(rig));
+    }
+    expect([back.slice(1), rig.queue.inFlight, rig.violations]).toEqual([Array(count).fill(1), 0, []]);
+  }
+
+  function complete(rig: ImageRig<HoldingModel>): number {
+    for (const token of rig.model.tokens) rig.model.complete(token);
+    rig.model.context?.finish(0);
+    return rig.used().length;
+  }
+
+  /** The image is refused by a device that nobody uses, which makes no queue for it; both devices go on. */
+  async function refusedBy(rig: ImageRig<HoldingModel>, image: unknown, message: RegExp): Promise<void> {
+    const core = rig.anotherCore();
+    const made = vi.spyOn(core, "allocateQueue");
+    const [device] = rig.another(core);
+    expect(refusalOf(device, image)).toMatch(message);
+    expect([device.status, device.phase, device.queueReady(0), device.ring]).toEqual([
+      0,
+      "reset",
+      false,
+      undefined,
+    ]);
+    expect(made).not.toHaveBeenCalled();
+    expect(rig.device.status).toBe(0x0f);
+  }
+
+  const resize = (size: number) => (plain: Plain) => {
+    plain.queues[0].setup.size = size;
+    plain.queues[0].setup.image.size = size;
+  };
+
+  it("C238 restore with size 6 (split)", async () => {
+    const rig = await snap(LAYOUTS.split);
+    await refusedBy(
+      rig,
+      forged(rig.device.save(), resize(6)),
+      /size 6 is no power of two, the next one is 8/,
+    );
+    finish(rig);
+  });
+
+  it("C239 restore with a size above the largest", async () => {
+    const rig = await snap(LAYOUTS.split);
+    await refusedBy(rig, forged(rig.device.save(), resize(16)), /size 16 is not within 1…8/);
+    finish(rig);
+  });
+
+  it("C242 work is pending and its kick was consumed: no new kick, and no stall", async () => {
+    for (const layout of FOR_ALL) {
+      const rig = await snap([...LAYOUTS[layout], "EVENT_IDX"]);
+      rig.add(3); // the kick for these marks the queue, a mark that no image holds
+      rig.move();
+      expect(rig.notifications).toEqual(["used 0"]);
+      rig.serve();
+      expect(rig.model.tokens).toHaveLength(6);
+      finish(rig);
+      const idle = await testRig({ supports: [...LAYOUTS[layout], "EVENT_IDX"] }).start();
+      idle.model.refuses = true;
+      const tokens = idle.add(2);
+      idle.serve(); // looked at, and left alone
+      expect(idle.device.hasWork).toBe(false);
+      idle.move();
+      idle.serve();
+      expect(idle.used()).toEqual(tokens);
+    }
+  });
+
+  it("C244 packed: available at 1 with wrap counter 0, used at 6 with 1, slots 6, 7 and 0 in flight", async () => {
+    const queues = [{ name: "requests", maxSize: 8 }];
+    const supports = LAYOUTS.packed;
+    const rig = await new ImageRig({
+      offer: ALL,
+      supports,
+      model: () => new HoldingModel({ queues }),
+    }).start();
+    finish(rig, 6);
+    rig.add(3);
+    rig.serve();
+    expect(rig.device.vringBase(0)).toBe(0x8006_0001);
+    const image = rig.device.save();
+    const [avail, , used] = [1, 2, 3]; // words of a device half's line, and their wrap counters behind them
+    const apart = forged(image, ({ queues: [{ setup }] }) => {
+      setup.image.line.splice(avail, 2, 5, 0);
+      setup.image.line.splice(used, 2, 2, 1);
+    });
+    const [device] = rig.another();
+    expect(refusalOf(device, apart)).toMatch(/11 between the positions, the line counts 3/);
+    expect([device.status, device.queueReady(0)]).toEqual([0, false]);
+    // vhost's base alone doesn't say which chains are in flight, and is refused whatever the distance.
+    driveTo(device, 0x0b, FeatureSet.from(supports));
+    device.enableQueue(0, rig.queue);
+    const bases = { 2147876865: /3 descriptors in flight/, 2147614725: /11 apart in a packed ring of 8/ };
+    for (const [base, message] of Object.entries(bases))
+      expect(() => device.startQueueAt(0, Number(base))).toThrow(message);
+    rig.move(image);
+    expect(rig.device.vringBase(0)).toBe(0x8006_0001);
+    finish(rig, 8); // once round: the slot of before, the wrap counters turned
+    expect(rig.device.vringBase(0)).toBe(0x8001_8001);
+  });
+
+  it("C246 features that were not offered, RING_PACKED above all", async () => {
+    for (const layout of FOR_ALL) {
+      const rig = await snap(LAYOUTS[layout]);
+      const alien = forged(rig.device.save(), ({ features }) => {
+        features.accepted[2] = 1;
+        features.negotiated[2] = 1;
+      });
+      await refusedBy(rig, alien, /bit 64 .*is negotiated, offered is/);
+      const splitOnly = ALL.filter((name) => name !== "RING_PACKED");
+      const other = new ImageRig({
+        offer: splitOnly,
+        model: () => new HoldingModel({ queues: rig.model.queues }),
+      });
+      const packed = forged(rig.device.save(), ({ features }) => {
+        features.offered = other.device.offered.words;
+        for (const set of [features.accepted, features.negotiated]) set[1] |= 4;
+      });
+      expect(refusalOf(other.device, packed)).toMatch(/RING_PACKED.* is negotiated, offered is/);
+      expect([other.device.ring, other.device.status]).toEqual([undefined, 0]);
+      finish(rig);
+    }
+  });
+
+  it("C247 version + 1, a byte less, a byte more, a bit of the checksum", async () => {
+    for (const layout of FOR_ALL) {
+      const rig = await snap(LAYOUTS[layout]);
+      const image = rig.device.save();
+      const text = JSON.stringify(image);
+      const later = forged(image, (plain) => (plain.schema = "virtq.device/2"));
+      await refusedBy(rig, later, /"virtq.device\/2", known is virtq.device\/1/);
+      await refusedBy(rig, text.slice(0, -1), new RegExp(`${text.length - 1} characters`));
+      for (const more of [" ", "\n", "\0", "}"])
+        await refusedBy(rig, text + more, new RegExp(`${text.length + 1} characters`));
+      for (let bit = 0; bit < 32; bit++) {
+        const checksum = (image.checksum ^ (1 << bit)) >>> 0;
+        await refusedBy(
+          rig,
+          { ...image, checksum },
+          new RegExp(`${checksum}, the data has ${image.checksum}`),
+        );
+      }
+      finish(rig);
     }
   });
 });

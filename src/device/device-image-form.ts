@@ -1,0 +1,194 @@
+/**
+ * What a device image is made of, and whether something is one: fields, version and checksum (docs/decisions/0006).
+ * Whether it fits a device is device-image-judge.ts.
+ */
+import type { FeatureWords } from "../negotiation/feature-set";
+import { imageChecksum, type QueueImage } from "../virtqueue/queue-image";
+import {
+  anything,
+  fourOf,
+  invalid,
+  listOf,
+  nullOr,
+  oneOf,
+  record,
+  type Shape,
+  text,
+  whole,
+} from "./image-shape";
+import type { Phase } from "./status";
+
+/** Where a device can be saved: anywhere but in the middle of a reset, which its model still works on. */
+export type SavedPhase = Exclude<Phase, "resetting">;
+
+/** A device as plain data: JSON-safe, versioned, checked. `JSON.stringify` of it is its text form. */
+export interface DeviceImage {
+  readonly schema: "virtq.device/1";
+  /** Device ID (§5). */
+  readonly deviceId: number;
+  /** The status register, and where the device stands, which the byte alone doesn't say. */
+  readonly status: number;
+  readonly phase: SavedPhase;
+  readonly features: FeaturesImage;
+  readonly config: ConfigImage;
+  /** All queues, by index. */
+  readonly queues: readonly QueueRecord[];
+  /** What the model's own `save` gave, as JSON; null without one. */
+  readonly model: unknown;
+  /** FNV-1a over all the rest. */
+  readonly checksum: number;
+}
+
+/** The three sets as words, and what is known of how the driver came to them. */
+export interface FeaturesImage {
+  readonly offered: FeatureWords;
+  readonly accepted: FeatureWords;
+  readonly negotiated: FeatureWords | null;
+  /** Whether the driver was taken for a legacy one when the features became final. */
+  readonly isLegacy: boolean;
+  readonly firstAccess: "config" | "features" | null;
+  readonly featuresWritten: boolean;
+  readonly window: "legacy" | "modern" | null;
+  /** Why the last FEATURES_OK was refused. */
+  readonly refusal: string | null;
+}
+
+/** The configuration space: what the driver has seen of it, and what it wrote. */
+export interface ConfigImage {
+  /** The generation, and the notifications counted for profiles that show those instead. */
+  readonly generation: number;
+  readonly notices: number;
+  /** A value changed since the generation was last read. */
+  readonly changed: boolean;
+  /** Values stand still, for a suspended driver (§3.4.1). */
+  readonly frozen: boolean;
+  /** A change notification waits for DRIVER_OK. */
+  readonly noticeWaits: boolean;
+  /** All bytes as they were last shown, and as they were when the generation was last read. */
+  readonly bytes: readonly number[];
+  readonly seen: readonly number[];
+  /** The bytes of each writable field that keeps its own value. */
+  readonly kept: readonly { readonly name: string; readonly bytes: readonly number[] }[];
+}
+
+/** One queue. */
+export interface QueueRecord {
+  readonly index: number;
+  /** Was reset by itself (§2.6.1). */
+  readonly wasReset: boolean;
+  /** Null while the queue is disabled. */
+  readonly setup: QueueRecordSetup | null;
+}
+
+/** An enabled queue. */
+export interface QueueRecordSetup {
+  /** Descriptors. */
+  readonly size: number;
+  /** Guest addresses of the areas. */
+  readonly areas: { readonly descriptor: number; readonly driver: number; readonly device: number };
+  /** The device half; null if it is of no use before the next reset: after DEVICE_NEEDS_RESET and FAILED. */
+  readonly image: QueueImage | null;
+}
+
+const PHASES: readonly SavedPhase[] = [
+  "reset",
+  "acknowledged",
+  "negotiating",
+  "setup",
+  "live",
+  "suspending",
+  "suspended",
+  "resuming",
+  "needs-reset",
+  "failed",
+];
+
+const BYTE = whole(0xff);
+const U32 = whole(0xffffffff);
+const FLAG = oneOf(false, true);
+const WORDS = fourOf(U32);
+const ADDRESS = whole(Number.MAX_SAFE_INTEGER);
+
+const FEATURES = record<FeaturesImage>({
+  offered: WORDS,
+  accepted: WORDS,
+  negotiated: nullOr(WORDS),
+  isLegacy: FLAG,
+  firstAccess: oneOf("config", "features", null),
+  featuresWritten: FLAG,
+  window: oneOf("legacy", "modern", null),
+  refusal: nullOr(text),
+});
+
+const CONFIG = record<ConfigImage>({
+  generation: U32,
+  notices: BYTE,
+  changed: FLAG,
+  frozen: FLAG,
+  noticeWaits: FLAG,
+  bytes: listOf(BYTE),
+  seen: listOf(BYTE),
+  kept: listOf(record({ name: text, bytes: listOf(BYTE) })),
+});
+
+const SETUP = record<QueueRecordSetup>({
+  size: whole(0xffff),
+  areas: record({ descriptor: ADDRESS, driver: ADDRESS, device: ADDRESS }),
+  image: nullOr(anything as Shape<QueueImage>), // DeviceQueue.restore judges it
+});
+
+const IMAGE = record<DeviceImage>({
+  schema: oneOf("virtq.device/1"),
+  deviceId: U32,
+  status: BYTE,
+  phase: oneOf(...PHASES),
+  features: FEATURES,
+  config: CONFIG,
+  queues: listOf(record<QueueRecord>({ index: whole(0xffff), wasReset: FLAG, setup: nullOr(SETUP) })),
+  model: anything,
+  checksum: U32,
+});
+
+/** Completes an image. */
+export function sealed(image: Omit<DeviceImage, "checksum">): DeviceImage {
+  return { ...image, checksum: imageChecksum(image) };
+}
+
+/**
+ * Reads an image, or its text: no byte may be missing, added or changed.
+ *
+ * @param given anything; it is copied, so nobody can change it afterwards
+ * @throws VirtioError SNAPSHOT_INVALID
+ */
+export function readImage(given: unknown): DeviceImage {
+  const plain = typeof given === "string" ? parsed(given) : copied(given);
+  const { schema } = Object(plain) as { schema?: unknown };
+  oneOf("virtq.device/1")(schema, "schema"); // first of all: a later version has other fields
+  const image = IMAGE(plain, "image");
+  const { checksum, ...rest } = plain as DeviceImage;
+  const sum = imageChecksum(rest);
+  if (sum !== checksum) invalid(`checksum ${checksum}, the data has ${sum}`);
+  return image;
+}
+
+function parsed(text: string): unknown {
+  let plain: unknown;
+  let again = "";
+  try {
+    plain = JSON.parse(text);
+    again = JSON.stringify(plain);
+  } catch (cause) {
+    invalid(`${text.length} characters are no image: ${(cause as Error).message}`, cause);
+  }
+  if (again !== text) invalid(`${text.length} characters, what they hold has ${again.length}`);
+  return plain;
+}
+
+/** Only what JSON can carry. */
+function copied(given: unknown): unknown {
+  try {
+    return JSON.parse(JSON.stringify(given) ?? "null");
+  } catch (cause) {
+    return invalid(`an image is plain data: ${cause instanceof Error ? cause.message : "not JSON"}`, cause);
+  }
+}
