@@ -1,7 +1,8 @@
 /**
  * Judges what happened on the control plane by the clauses of clauses.ts: one pass over the accesses and
  * notifications, in order. It reads events that carry an `access` and those of step "interrupt", from a VirtioDevice
- * or from a tap on the port (src/trace/port-tap.ts), but not from both at once. Rings are judged elsewhere.
+ * or from a tap on the port (src/trace/port-tap.ts); of two that tell the same the first counts. Rings are judged
+ * elsewhere.
  */
 import type { ControlEvent } from "../negotiation/control-event";
 import { actOf } from "./act-of";
@@ -38,6 +39,8 @@ export class Judge {
   ];
   private readonly found: Finding[] = [];
   private seq = 0;
+  /** Who tells of the accesses: a device, or a tap on the driver's port. */
+  private source: ControlEvent["side"] | undefined;
 
   /** @param context what is known of the run; every part may be left out */
   constructor(context: JudgeContext = {}) {
@@ -60,6 +63,8 @@ export class Judge {
     this.seq = event.seq;
     const { access } = event;
     if (access !== undefined) {
+      this.source ??= event.side;
+      if (event.side !== this.source) return [];
       const act = actOf(run, access);
       for (const rule of this.rules) rule.access?.({ run, report, access, act });
       run.apply(access, act);

@@ -18,7 +18,8 @@ export interface Judged {
   readonly label?: string | undefined;
 }
 
-/** The findings of a pair, in the order of the events that show them. */
+/** The findings of a pair so far, in the order of the events that show them. Ask before a reset: it forgets whether the
+ * driver was a legacy one, and a run that mixes legacy and modern lives can't be judged. */
 export function findingsOf(
   { device, driver, label }: Judged,
   events: readonly TranscriptEvent[],

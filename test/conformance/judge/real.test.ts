@@ -132,6 +132,22 @@ describe.each([false, true])("a real driver and device over a tap, by Promise: %
   });
 });
 
+it("takes one word for an access that both the device and a tap tell of", async () => {
+  const rig = makeRig({ model: blk });
+  const driver = new VirtioDriver({
+    core: rig.core,
+    allocator: rig.allocator,
+    port: tapPort(rig.port, rig.transcript.sink),
+    supports: [...strictOffer, "BLK_SIZE"],
+  });
+  await driver.initialize();
+  await driver.readConfigFields(["capacity", "blk_size"]);
+  await driver.readConfigField("topology.min_io_size");
+  await driver.reset();
+  const findings = judge(rig.transcript.events, { deviceType: "blk", transport: "loopback" });
+  expect(findings.map(({ clause }) => clause)).toEqual(["SEED241-007"]);
+});
+
 it("CONFIG-008 §2.5: a device whose value changes and whose generation does not", async () => {
   const field: ConfigField = { name: "limit", offset: 0, bytes: 4, anyOf: [], value: 1 };
   const { rig } = tapped({ model: { config: [field] } });
