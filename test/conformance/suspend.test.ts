@@ -228,7 +228,7 @@ describe("device", () => {
     rig.device.writeStatus(0x1f);
     pump(rig);
     expect([rig.device.status, rig.device.phase, rig.codes()]).toEqual([0x0f, "live", []]);
-    expect(rig.transcript.toText()).toContain("SUSPEND is ignored: it was not negotiated");
+    expect(rig.transcript.toText({ width: 160 })).toContain("SUSPEND is ignored: it was not negotiated");
     roundTrips(rig);
   });
 

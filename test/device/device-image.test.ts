@@ -165,7 +165,7 @@ describe("what a restored device does first", () => {
     rig.serve();
     rig.device.writeStatus(0x1f);
     rig.move();
-    expect([rig.device.phase, rig.notifications, rig.device.hasWork]).toEqual(["suspending", [], false]);
+    expect([rig.device.phase, rig.notifications]).toEqual(["suspending", []]);
     for (const token of rig.model.tokens) rig.model.complete(token);
     rig.model.context?.finish(0);
     rig.serve();
