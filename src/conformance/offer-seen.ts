@@ -33,6 +33,11 @@ export class OfferSeen {
     return this.words[bit >>> 5] !== undefined && !isDoubtful;
   }
 
+  /** Words 2 and 3 were both read, and are word 1 again. */
+  get isAlias(): boolean {
+    return this.words[2] !== undefined && this.words[3] !== undefined && this.repeats;
+  }
+
   /** Devices that know two words alone show the second again for the others: that is no offer. */
   private get repeats(): boolean {
     const [, second = 0, ...high] = this.words;

@@ -76,7 +76,7 @@ const qemu: DeviceProfile = {
   ...transitional,
   name: "qemu",
   summary: "like QEMU: drops unoffered bits, judges only with VERSION_1, stores the status as written",
-  offers: ["VERSION_1", "INDIRECT_DESC", "EVENT_IDX", "RING_PACKED", "RING_RESET", "ANY_LAYOUT"],
+  offers: ["VERSION_1", "INDIRECT_DESC", "EVENT_IDX", "RING_PACKED", "RING_RESET", "ANY_LAYOUT", "UNUSED"],
   mustAccept: ["ACCESS_PLATFORM"],
   validates: "with-version-1",
   status: LENIENT_STATUS,

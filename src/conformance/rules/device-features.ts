@@ -30,6 +30,10 @@ export function deviceFeaturesRule(): Rule {
       if (how === "write") {
         if (register === "status" && value === 0) tries = 0;
         if (!answersOffer(step) || run.offer.set.isEmpty) return;
+        if (run.offer.isAlias && !judged.has(ALIAS)) {
+          judged.add(ALIAS);
+          judgeAlias(step);
+        }
         const offer = run.offer.set.words.join();
         if (!judged.has(offer)) judgeOffer(step);
         judged.add(offer);
@@ -43,6 +47,16 @@ export function deviceFeaturesRule(): Rule {
       }
     },
   };
+}
+
+/** That words 2 and 3 show word 1 again, among the offers that were judged. */
+const ALIAS = "alias";
+
+function judgeAlias({ run, report }: Step): void {
+  if (run.isLegacy) return;
+  const word = `0x${run.offer.set.word(1).toString(16).padStart(8, "0")}`;
+  const what = `words 2 and 3 of the offer show word 1 again, ${word}: 0 was to be there`;
+  report("device", ["FEATURES-012"], what);
 }
 
 /** The driver has seen what it wanted to see: it accepts, or goes on without. */

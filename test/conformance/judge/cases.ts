@@ -250,7 +250,7 @@ export const CASES: readonly Case[] = [
   }),
   {
     clause: "FEATURES-012",
-    name: "offers bits beyond the second word; a word that is shown again for all others is no offer",
+    name: "offers bits beyond the second word",
     side: "device",
     context: net,
     breach: all(
@@ -260,7 +260,25 @@ export const CASES: readonly Case[] = [
     ),
     conforms: all(
       toDriver,
+      [0, 5, 0, 0].map((word, i) => offers(i, word)),
+      accepts(1, 5),
+      set(0xb),
+    ),
+  },
+  {
+    clause: "FEATURES-012",
+    name: "shows word 1 again as words 2 and 3, which is no offer of the bits in it",
+    side: "device",
+    context: net,
+    breach: all(
+      toDriver,
       [0, 5, 5, 5].map((word, i) => offers(i, word)),
+      accepts(1, 5),
+      set(0xb),
+    ),
+    conforms: all(
+      toDriver,
+      [0, 5].map((word, i) => offers(i, word)),
       accepts(1, 5),
       set(0xb),
     ),
