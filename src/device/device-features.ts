@@ -105,10 +105,15 @@ export class DeviceFeatures {
     return reasons.length === 0;
   }
 
-  /** Takes what is in force as final without FEATURES_OK: a legacy driver used the device (§3.1.2). */
+  /**
+   * Takes what is in force as final without FEATURES_OK: a legacy driver used the device (§3.1.2). Nobody can be
+   * refused here, so what was not offered doesn't count, nor what the one word of the legacy interface can't say.
+   */
   finalise(): void {
-    this.ask(this.applied);
-    this.freeze(this.applied);
+    const { applied, offered, isLegacy } = this;
+    const final = applied.intersect(isLegacy ? FeatureSet.fromWords([offered.word(0)]) : offered);
+    this.ask(final);
+    this.freeze(final);
   }
 
   /** FEATURES_OK was taken back by a driver that clears bits, on a device that lets it. */
