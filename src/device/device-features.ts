@@ -29,6 +29,8 @@ export class DeviceFeatures {
   private featuresWritten = false;
   /** Whether the driver was a legacy one when the features became final. */
   private finallyLegacy = false;
+  /** The driver wrote another set after they were, and believes that it counts. */
+  private writtenLate = false;
   private readonly model: DeviceModel;
   private readonly profile: DeviceProfile;
 
@@ -100,6 +102,7 @@ export class DeviceFeatures {
     const { retryAfterRefusal } = this.profile.policies;
     const retried = this.refusal !== undefined && retryAfterRefusal === "refuse";
     const reasons = retried ? ["it was refused before and the device not reset since"] : this.objections();
+    if (this.writtenLate) reasons.push("the set was written after its first use made the features final");
     this.refusal = reasons.length === 0 ? undefined : reasons.join("; ");
     if (reasons.length === 0) this.freeze(this.accepted);
     return reasons.length === 0;
@@ -116,9 +119,15 @@ export class DeviceFeatures {
     this.freeze(final);
   }
 
+  /** Another set was written after the features became final. */
+  lateWrite(): void {
+    this.writtenLate = true;
+  }
+
   /** FEATURES_OK was taken back by a driver that clears bits, on a device that lets it. */
   reopen(): void {
     this.negotiated = undefined;
+    this.writtenLate = false;
   }
 
   /** Back to where nothing was accepted; no refusal is remembered (§2.2.2, the same set is to be agreed again). */
@@ -129,6 +138,7 @@ export class DeviceFeatures {
     this.firstAccess = undefined;
     this.featuresWritten = false;
     this.finallyLegacy = false;
+    this.writtenLate = false;
   }
 
   private freeze(set: FeatureSet): void {
