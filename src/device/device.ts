@@ -340,6 +340,7 @@ export class VirtioDevice {
     }
     features.writeWord(word, after);
     const isOther = at !== word;
+    const isMasked = at !== undefined && this.accepted.word(at) !== after;
     report.event({
       step: "features",
       field: `accepted word ${word}`,
@@ -347,6 +348,7 @@ export class VirtioDevice {
       after: hex(at === undefined ? 0 : this.accepted.word(at), 8),
       section: "2.2",
       sets: this.sets(),
+      ...(isMasked ? { policy: use(this.profile.policies, "unofferedBits") } : {}),
       ...(isOther ? { note: at === undefined ? "there is no such word" : `taken for word ${at}` } : {}),
     });
   }

@@ -238,10 +238,11 @@ export class Lifecycle {
     const policy = isRetry ? { policy: use(profile.policies, "retryAfterRefusal") } : {};
     if (!features.confirm()) {
       const refused = `refused: ${features.refusal}`;
+      const isUnoffered = !features.accepted.isSubsetOf(features.offered);
       this.statusEvent(before, "2.2.2", refused, {
         code: "FEATURES_REFUSED",
         field: "FEATURES_OK",
-        ...policy,
+        ...(isUnoffered ? { policy: use(profile.policies, "unofferedBits") } : policy),
       });
       return false;
     }
