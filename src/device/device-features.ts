@@ -48,10 +48,7 @@ export class DeviceFeatures {
 
   /** Whether the driver is taken for a legacy one, by the profile's strategy and for good once features are final. */
   get isLegacy(): boolean {
-    if (this.negotiated !== undefined) return this.finallyLegacy;
-    const { accepted, featuresWritten, firstAccess, window, versionRegister } = this;
-    const evidence = { accepted, featuresWritten, firstAccess, window, versionRegister };
-    return this.profile.legacy?.isLegacy(evidence) ?? false;
+    return this.negotiated === undefined ? this.looksLegacy(this.applied) : this.finallyLegacy;
   }
 
   /** The set that configuration values and a late negotiation follow. */
@@ -142,8 +139,15 @@ export class DeviceFeatures {
   }
 
   private freeze(set: FeatureSet): void {
-    this.finallyLegacy = this.isLegacy;
+    this.finallyLegacy = this.looksLegacy(set);
     this.negotiated = set;
+  }
+
+  /** @param accepted what the device itself knows of: nothing before FEATURES_OK where the words wait until then */
+  private looksLegacy(accepted: FeatureSet): boolean {
+    const { featuresWritten, firstAccess, window, versionRegister } = this;
+    const evidence = { accepted, featuresWritten, firstAccess, window, versionRegister };
+    return this.profile.legacy?.isLegacy(evidence) ?? false;
   }
 
   private objections(): string[] {
