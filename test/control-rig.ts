@@ -12,7 +12,7 @@ import type { VirtioError } from "../src/errors";
 import type { FeatureSet } from "../src/negotiation/feature-set";
 import type { DeviceType } from "../src/negotiation/feature-table";
 import { Transcript } from "../src/trace/transcript";
-import { Loopback } from "../src/transport/loopback";
+import { Loopback, type LoopbackOptions } from "../src/transport/loopback";
 import type { DeviceQueue } from "../src/virtqueue/device-queue";
 import { GuestAllocator } from "../src/virtqueue/guest-allocator";
 
@@ -137,6 +137,8 @@ export interface RigOptions {
   readonly driver?: Partial<DriverOptions>;
   /** The port answers by Promise. */
   readonly later?: boolean;
+  /** What the loopback passes for. */
+  readonly loopback?: LoopbackOptions;
 }
 
 /** A wired-up driver and device. */
@@ -167,7 +169,7 @@ export function makeRig(options: RigOptions = {}): Rig {
     onEvent: transcript.sink,
     onViolation: (error) => violations.push(error),
   });
-  const port = new TapPort(new Loopback(device), options.later);
+  const port = new TapPort(new Loopback(device, options.loopback), options.later);
   const allocator = new GuestAllocator(core);
   const notifications: Rig["notifications"] = [];
   const driver = new VirtioDriver({

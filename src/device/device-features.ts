@@ -30,6 +30,8 @@ export class DeviceFeatures {
   private featuresWritten = false;
   /** Whether the driver was a legacy one when the features became final. */
   private finallyLegacy = false;
+  /** The driver wrote another set after they were, and believes that it counts. */
+  private writtenLate = false;
   private readonly model: DeviceModel;
   private readonly profile: DeviceProfile;
 
@@ -47,10 +49,7 @@ export class DeviceFeatures {
 
   /** Whether the driver is taken for a legacy one, by the profile's strategy and for good once features are final. */
   get isLegacy(): boolean {
-    if (this.negotiated !== undefined) return this.finallyLegacy;
-    const { accepted, featuresWritten, firstAccess, window, versionRegister } = this;
-    const evidence = { accepted, featuresWritten, firstAccess, window, versionRegister };
-    return this.profile.legacy?.isLegacy(evidence) ?? false;
+    return this.negotiated === undefined ? this.looksLegacy(this.applied) : this.finallyLegacy;
   }
 
   /** The set that configuration values and a late negotiation follow. */
@@ -103,21 +102,32 @@ export class DeviceFeatures {
     const reasons = retried
       ? ["it was refused before and the device not reset since"]
       : this.objections(this.accepted);
+    if (this.writtenLate) reasons.push("the set was written after its first use made the features final");
     this.refusal = reasons.length === 0 ? undefined : reasons.join("; ");
     if (reasons.length === 0) this.freeze(this.accepted);
     return reasons.length === 0;
   }
 
-  /** Takes what is in force as final without FEATURES_OK: a legacy driver used the device (§3.1.2). */
+  /**
+   * Takes what is in force as final without FEATURES_OK: a legacy driver used the device (§3.1.2). Nobody can be
+   * refused here, so what was not offered doesn't count, nor what the one word of the legacy interface can't say.
+   */
   finalise(): void {
-    const final = this.applied.intersect(this.offered); // nobody is there to refuse what was not offered
+    const { applied, offered, isLegacy } = this;
+    const final = applied.intersect(isLegacy ? FeatureSet.fromWords([offered.word(0)]) : offered);
     this.ask(final);
     this.freeze(final);
+  }
+
+  /** Another set was written after the features became final. */
+  lateWrite(): void {
+    this.writtenLate = true;
   }
 
   /** FEATURES_OK was taken back by a driver that clears bits, on a device that lets it. */
   reopen(): void {
     this.negotiated = undefined;
+    this.writtenLate = false;
   }
 
   /** Back to where nothing was accepted; no refusal is remembered (§2.2.2, the same set is to be agreed again). */
@@ -128,6 +138,7 @@ export class DeviceFeatures {
     this.firstAccess = undefined;
     this.featuresWritten = false;
     this.finallyLegacy = false;
+    this.writtenLate = false;
   }
 
   /** The sets and the evidence as plain data. */
@@ -157,8 +168,15 @@ export class DeviceFeatures {
   }
 
   private freeze(set: FeatureSet): void {
-    this.finallyLegacy = this.isLegacy;
+    this.finallyLegacy = this.looksLegacy(set);
     this.negotiated = set;
+  }
+
+  /** @param accepted what the device itself knows of: nothing before FEATURES_OK where the words wait until then */
+  private looksLegacy(accepted: FeatureSet): boolean {
+    const { featuresWritten, firstAccess, window, versionRegister } = this;
+    const evidence = { accepted, featuresWritten, firstAccess, window, versionRegister };
+    return this.profile.legacy?.isLegacy(evidence) ?? false;
   }
 
   /** What speaks against an accepted set at FEATURES_OK. */

@@ -428,6 +428,7 @@ export class VirtioDevice {
   private frozen(word: number, before: number, after: number): void {
     const reason = `features word ${word} written after FEATURES_OK: ${hex(after, 8)} for ${hex(before, 8)}`;
     const error = new VirtioError("FEATURES_FROZEN", reason, { section: "3.1.1" });
+    this.features.lateWrite();
     const policy = use(this.profile.policies, "featuresAfterOk");
     this.report.violation(error, { policy });
     if (policy.choice === "needs-reset") this.life.breakDown();

@@ -8,7 +8,7 @@ import { VIRTIO_F_VERSION_1 } from "../spec/features";
 
 /** What a device has seen of its driver since the last reset. */
 export interface InterfaceEvidence {
-  /** What the driver feature words hold now. */
+  /** What the driver feature words hold now; empty before FEATURES_OK on a device that hears of them then only. */
   readonly accepted: FeatureSet;
   /** Whether any of them was written. */
   readonly featuresWritten: boolean;

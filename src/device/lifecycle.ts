@@ -268,13 +268,12 @@ export class Lifecycle {
     const before = this.state.status;
     const isRetry = features.refusal !== undefined;
     const isUnoffered = !features.accepted.isSubsetOf(features.offered);
-    const decides = isRetry ? "retryAfterRefusal" : isUnoffered ? "unofferedBits" : undefined;
-    const policy = decides === undefined ? {} : { policy: use(profile.policies, decides) };
+    const policy = isRetry ? { policy: use(profile.policies, "retryAfterRefusal") } : {};
     if (!features.confirm()) {
       this.statusEvent(before, "2.2.2", `${features.refusal}`, {
         code: "FEATURES_REFUSED",
         field: "FEATURES_OK",
-        ...policy,
+        ...(isUnoffered ? { policy: use(profile.policies, "unofferedBits") } : policy),
       });
       return false;
     }
