@@ -4,7 +4,10 @@ import { describe, expect, it } from "vitest";
 import { VirtioDevice } from "../../src/device/device";
 import type { DeviceContext } from "../../src/device/model";
 import { DEVICE_PROFILES } from "../../src/device/profiles";
+import { BlkModel } from "../../src/models/blk";
+import { DeferredBackend } from "../../src/models/deferred-backend";
 import { EchoModel } from "../../src/models/echo";
+import { MemoryBackend } from "../../src/models/memory-backend";
 import { FeatureSet } from "../../src/negotiation/feature-set";
 import type { DeviceQueue } from "../../src/virtqueue/device-queue";
 import { driveTo, TestModel } from "../control-rig";
@@ -338,6 +341,29 @@ describe("when a device can't be saved or restored", () => {
     await rig.device.idle();
     rig.move();
     expect(rig.used()).toHaveLength(3);
+  });
+
+  it("a disk: not while its backend works on a request, and then with its answer", async () => {
+    const bytes = Uint8Array.from({ length: 1024 }, (_, i) => i >> 2);
+    const backend = new DeferredBackend(new MemoryBackend(bytes));
+    const rig = await new ImageRig({ model: () => new BlkModel(backend) }).start();
+    const { core, queue, allocator } = rig;
+    const at = allocator.allocate(16 + 512 + 1);
+    core.view(at, 16).fill(0);
+    core.view(at + 8, 1)[0] = 1; // VIRTIO_BLK_T_IN of sector 1
+    const answers = [
+      { address: at + 16, length: 512 },
+      { address: at + 528, length: 1 },
+    ];
+    const token = queue.add([{ address: at, length: 16 }], answers);
+    void rig.driver.kick(0);
+    rig.serve();
+    expect(codeOf(() => rig.device.save())).toMatch(/1 chains and 1 answers/);
+    await backend.settleAll();
+    await rig.device.idle();
+    rig.move();
+    expect([rig.used(), rig.violations]).toEqual([[token], []]);
+    expect([...core.view(at + 16, 513)]).toEqual([...bytes.subarray(512), 0]);
   });
 
   it("within a handler, within the model, and during a slow reset", async () => {
