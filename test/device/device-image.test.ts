@@ -168,7 +168,7 @@ describe("what a restored device does first", () => {
     rig.serve();
     rig.device.writeStatus(0x1f);
     rig.move();
-    expect([rig.device.phase, rig.notifications, rig.device.hasWork]).toEqual(["suspending", [], false]);
+    expect([rig.device.phase, rig.notifications]).toEqual(["suspending", []]);
     for (const token of rig.model.tokens) rig.model.complete(token);
     rig.model.context?.finish(0);
     rig.serve();
@@ -206,6 +206,20 @@ describe("what a restored device does first", () => {
     expect([rig.notifications, rig.device.hasWork, rig.model.starts]).toEqual([[], true, 1]);
     rig.device.writeStatus(0x07);
     expect([rig.device.status, rig.violations]).toEqual([0x07, []]);
+  });
+
+  it("§2.7.3 a legacy driver of a big-endian guest: its broken device is restored, a live one from elsewhere is not", () => {
+    const rig = (byteOrder: "little" | "big") => {
+      const made = testRig({ device: { profile: "transitional", byteOrder } });
+      for (const status of [0x01, 0x03, 0x07]) made.device.writeStatus(status);
+      return made;
+    };
+    const big = rig("big");
+    big.move();
+    expect([big.device.phase, big.device.status]).toEqual(["needs-reset", 0x47]);
+    expect(refusalOf(big.another()[0], rig("little").device.save())).toMatch(
+      /a big-endian one can't be served/,
+    );
   });
 
   it("§2.6.1 a queue that was reset by itself may be enabled again", async () => {
@@ -271,6 +285,19 @@ describe("the configuration", () => {
     rig.device.writeStatus(0x1f);
     rig.serve();
     expect([rig.device.readConfig(0, 4), rig.notifications]).toEqual([21, ["config"]]);
+  });
+
+  it("§2.5 a change while suspended moves the generation after the resume, though the value is the old one", async () => {
+    const rig = await testRig({ model: { config }, supports: ["VERSION_1", "SUSPEND"] }).start();
+    const before = rig.device.configGeneration();
+    rig.device.writeStatus(0x1f);
+    rig.serve();
+    rig.device.configChanged();
+    rig.move();
+    expect(rig.device.configGeneration()).toBe(before);
+    rig.device.writeStatus(0x1f);
+    rig.serve();
+    expect(rig.device.configGeneration()).not.toBe(before);
   });
 
   it("§3.2 a change before DRIVER_OK is still told after it", () => {
