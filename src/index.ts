@@ -7,6 +7,7 @@ export { type Core, type CoreOptions, loadCore, loadCoreSync } from "./core/core
 export type { GuestRegion } from "./core/regions";
 export { type StateArea, stateBytes } from "./core/state-area";
 export { type DeviceOptions, VirtioDevice } from "./device/device";
+export type { DeviceImage } from "./device/device-image-form";
 export { type InterfaceEvidence, LEGACY_DETECTIONS, type LegacyDetection } from "./device/legacy";
 export type { ConfigField, DeviceContext, DeviceModel, QueueDeclaration } from "./device/model";
 export type { DevicePolicies } from "./device/policies";

@@ -62,7 +62,7 @@ function storesStatus({ policies }: DeviceProfile): boolean {
   return policies.clearedStatusBit === "store";
 }
 
-function judgeFeatures({ status, features: image }: DeviceImage, device: JudgedDevice): void {
+function judgeFeatures({ status, phase, features: image }: DeviceImage, device: JudgedDevice): void {
   const { features, profile, byteOrder } = device;
   const { type, offered } = features;
   const named = (set: FeatureSet) => set.toString(type);
@@ -78,10 +78,10 @@ function judgeFeatures({ status, features: image }: DeviceImage, device: JudgedD
     invalid(`${named(unoffered)} is accepted, offered is ${named(offered)}`);
   if (!image.featuresWritten && (!accepted.isEmpty || image.firstAccess === "features"))
     invalid(`${named(accepted)} is accepted, and no feature word was written`);
-  if (image.isLegacy && (profile.legacy === undefined || image.negotiated === null || byteOrder === "big"))
-    invalid(
-      `image of a legacy driver in use, profile ${profile.name} of a ${byteOrder}-endian guest has none`,
-    );
+  if (image.isLegacy && (profile.legacy === undefined || image.negotiated === null))
+    invalid(`image of a legacy driver in use, profile ${profile.name} knows none before features are final`);
+  if (image.isLegacy && byteOrder === "big" && phase === "live")
+    invalid(`image of a legacy driver in use, the rings of a ${byteOrder}-endian one can't be served`);
   if (image.negotiated === null) return;
   const negotiated = FeatureSet.fromWords(image.negotiated);
   const alien = negotiated.minus(offered);

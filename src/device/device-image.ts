@@ -37,7 +37,7 @@ export function saveDevice(device: ImagedDevice): DeviceImage {
   const { inFlight } = queues;
   if (goOn && model.save === undefined && inFlight + state.outstanding > 0) {
     throw busy(
-      `${inFlight} chains and ${state.outstanding} answers are out, and the model saves none: wait for idle()`,
+      `${inFlight} chains and ${state.outstanding} answers are out, and the model saves none: wait for process() and idle()`,
     );
   }
   return sealed({

@@ -332,7 +332,7 @@ export class VirtioDevice {
    * nothing; two devices must not go on from one image. Neither guest memory nor what a backend holds is in it.
    *
    * @throws VirtioError DEVICE_BUSY from within a handler, during a slow reset, and while chains or answers are with a
-   * model that has no `save`: the message has both numbers, `idle()` waits for the answers
+   * model that has no `save`: the message has both numbers, `process` and `idle` wait for them
    */
   save(): DeviceImage {
     return saveDevice(this.imaged);

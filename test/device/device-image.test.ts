@@ -4,7 +4,10 @@ import { describe, expect, it } from "vitest";
 import { VirtioDevice } from "../../src/device/device";
 import type { DeviceContext } from "../../src/device/model";
 import { DEVICE_PROFILES } from "../../src/device/profiles";
+import { BlkModel } from "../../src/models/blk";
+import { DeferredBackend } from "../../src/models/deferred-backend";
 import { EchoModel } from "../../src/models/echo";
+import { MemoryBackend } from "../../src/models/memory-backend";
 import { FeatureSet } from "../../src/negotiation/feature-set";
 import type { DeviceQueue } from "../../src/virtqueue/device-queue";
 import { driveTo, TestModel } from "../control-rig";
@@ -205,6 +208,20 @@ describe("what a restored device does first", () => {
     expect([rig.device.status, rig.violations]).toEqual([0x07, []]);
   });
 
+  it("§2.7.3 a legacy driver of a big-endian guest: its broken device is restored, a live one from elsewhere is not", () => {
+    const rig = (byteOrder: "little" | "big") => {
+      const made = testRig({ device: { profile: "transitional", byteOrder } });
+      for (const status of [0x01, 0x03, 0x07]) made.device.writeStatus(status);
+      return made;
+    };
+    const big = rig("big");
+    big.move();
+    expect([big.device.phase, big.device.status]).toEqual(["needs-reset", 0x47]);
+    expect(refusalOf(big.another()[0], rig("little").device.save())).toMatch(
+      /a big-endian one can't be served/,
+    );
+  });
+
   it("§2.6.1 a queue that was reset by itself may be enabled again", async () => {
     const rig = await testRig({ supports: ["VERSION_1", "RING_RESET"] }).start();
     const { size, areas } = rig.queue;
@@ -268,6 +285,19 @@ describe("the configuration", () => {
     rig.device.writeStatus(0x1f);
     rig.serve();
     expect([rig.device.readConfig(0, 4), rig.notifications]).toEqual([21, ["config"]]);
+  });
+
+  it("§2.5 a change while suspended moves the generation after the resume, though the value is the old one", async () => {
+    const rig = await testRig({ model: { config }, supports: ["VERSION_1", "SUSPEND"] }).start();
+    const before = rig.device.configGeneration();
+    rig.device.writeStatus(0x1f);
+    rig.serve();
+    rig.device.configChanged();
+    rig.move();
+    expect(rig.device.configGeneration()).toBe(before);
+    rig.device.writeStatus(0x1f);
+    rig.serve();
+    expect(rig.device.configGeneration()).not.toBe(before);
   });
 
   it("§3.2 a change before DRIVER_OK is still told after it", () => {
@@ -338,6 +368,29 @@ describe("when a device can't be saved or restored", () => {
     await rig.device.idle();
     rig.move();
     expect(rig.used()).toHaveLength(3);
+  });
+
+  it("a disk: not while its backend works on a request, and then with its answer", async () => {
+    const bytes = Uint8Array.from({ length: 1024 }, (_, i) => i >> 2);
+    const backend = new DeferredBackend(new MemoryBackend(bytes));
+    const rig = await new ImageRig({ model: () => new BlkModel(backend) }).start();
+    const { core, queue, allocator } = rig;
+    const at = allocator.allocate(16 + 512 + 1);
+    core.view(at, 16).fill(0);
+    core.view(at + 8, 1)[0] = 1; // VIRTIO_BLK_T_IN of sector 1
+    const answers = [
+      { address: at + 16, length: 512 },
+      { address: at + 528, length: 1 },
+    ];
+    const token = queue.add([{ address: at, length: 16 }], answers);
+    void rig.driver.kick(0);
+    rig.serve();
+    expect(codeOf(() => rig.device.save())).toMatch(/1 chains and 1 answers/);
+    await backend.settleAll();
+    await rig.device.idle();
+    rig.move();
+    expect([rig.used(), rig.violations]).toEqual([[token], []]);
+    expect([...core.view(at + 16, 513)]).toEqual([...bytes.subarray(512), 0]);
   });
 
   it("within a handler, within the model, and during a slow reset", async () => {

@@ -65,13 +65,16 @@ export interface ImageRigOptions<M extends DeviceModel> {
 
 /** Hands every call to the device of the moment. */
 class MovingPort implements TransportPort {
-  readonly deviceId = 0;
   readonly transport = "loopback";
   private handler: NotificationHandler | undefined;
   private readonly device: () => VirtioDevice;
 
   constructor(device: () => VirtioDevice) {
     this.device = device;
+  }
+
+  get deviceId(): number {
+    return this.device().model.deviceId;
   }
 
   /** Takes the notifications of another device. */

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { CAREFUL, type DevicePolicies } from "../../src/device/policies";
 import { judgeStatusWrite, LENIENT_STATUS, MODERN_STATUS, type Phase } from "../../src/device/status";
+import { makeRig } from "../control-rig";
 
 type Row = readonly [status: number, phase: Phase, steps: readonly number[]];
 
@@ -175,6 +176,20 @@ describe("policies", () => {
         const verdict = judgeStatusWrite(LENIENT_STATUS, lenient, state, written);
         expect(["steps", "nothing"]).toContain(verdict.kind);
       }
+    }
+  });
+
+  it("clearedStatusBit store: what is new in the byte counts from where the clearing has led", () => {
+    const { device } = makeRig({ device: { profile: "qemu" } });
+    for (const [first, phase] of [
+      [0x08, "setup"],
+      [0x80, "failed"],
+    ] as const) {
+      device.writeStatus(first);
+      expect(device.phase).toBe(phase);
+      device.writeStatus(0x01);
+      expect([device.phase, device.status, device.negotiated]).toEqual(["acknowledged", 0x01, undefined]);
+      device.writeStatus(0);
     }
   });
 });
