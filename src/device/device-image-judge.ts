@@ -87,7 +87,9 @@ function judgeFeatures({ status, phase, features: image }: DeviceImage, device: 
   const alien = negotiated.minus(offered);
   if (!alien.isEmpty) invalid(`${named(alien)} is negotiated, offered is ${named(offered)}`);
   const isConfirmed = (status & FEATURES_OK) !== 0 && !storesStatus(profile);
-  const late = profile.configFollows === "accepted" ? accepted.intersect(offered) : FeatureSet.empty;
+  // The legacy interface has one word (§3.1.2); what the other words hold says nothing there.
+  const reach = image.isLegacy ? FeatureSet.fromWords([offered.word(0)]) : offered;
+  const late = profile.configFollows === "accepted" ? accepted.intersect(reach) : FeatureSet.empty;
   if (!negotiated.equals(accepted) && (isConfirmed || !negotiated.equals(late)))
     invalid(`${named(negotiated)} is negotiated, accepted is ${named(accepted)}`);
   const objections = isConfirmed ? features.objections(negotiated) : [];

@@ -232,7 +232,7 @@ describe("initialisation", () => {
     await started(rig);
     expect([rig.device.status, rig.model.starts, rig.codes()]).toEqual([7, 1, []]);
     roundTrips(rig);
-    expect(rig.transcript.toText()).toContain("in use before DRIVER_OK, by a legacy driver");
+    expect(rig.transcript.toText({ width: 160 })).toContain("in use before DRIVER_OK, by a legacy driver");
   });
 
   it("INIT-013 §3.1.2 device: features are final at the first use, and only a reset opens them again", () => {

@@ -174,7 +174,7 @@ describe("a misbehaving driver on a strict device", () => {
     const rig = misdeed(`misbehaving:${name}`, drops);
     const result = await rig.driver.initialize();
     expect([rig.codes(), result.ok ? "ok" : result.code, rig.device.status]).toEqual([codes, end, status]);
-    expect(rig.transcript.toText()).toContain("on purpose: ");
+    expect(rig.transcript.toText({ width: 160 })).toContain("on purpose: ");
     if (!result.ok) return;
     // Nothing came of it.
     expect([rig.device.readConfig(0, 4), rig.model.written, rig.model.taken]).toEqual([3, [], []]);
