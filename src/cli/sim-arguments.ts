@@ -2,6 +2,9 @@
  * `virtq sim`: its options, their meaning and every complaint that needs neither a device nor a file.
  */
 import type { Command } from "cac";
+import { DEVICE_PROFILES } from "../device/profiles";
+import { MISDEEDS } from "../driver/misdeed-table";
+import { DRIVER_PROFILES } from "../driver/profiles";
 import { UsageError } from "./usage-error";
 import { namesOf, numberOf, numbersOf, optionName, textOf } from "./values";
 
@@ -34,8 +37,14 @@ export interface SimArguments {
 const OPTIONS: readonly (readonly [flag: string, description: string])[] = [
   ["--offer <names>", "Features the device offers, between commas. Default: all that virtq has"],
   ["--accept <names>", "Features the driver accepts of them. Without --offer and --accept: three runs"],
-  ["--device-profile <name>", "How the device behaves. Default: strict"],
-  ["--driver-profile <name>", "In which order the driver goes. Default: linux-current"],
+  [
+    "--device-profile <name>",
+    `How the device behaves, strict by default: ${Object.keys(DEVICE_PROFILES).join(", ")}`,
+  ],
+  [
+    "--driver-profile <name>",
+    `In which order the driver goes, linux-current by default: ${Object.keys(DRIVER_PROFILES).join(", ")}; misdeeds behind a colon: ${Object.keys(MISDEEDS).join(", ")}`,
+  ],
   ["--queue-size <n>", "Descriptors in the ring, 1 to 32768. Default: 256"],
   ["--batch <n>", "Chains for each publish. Default: 32, with --disk 4"],
   ["--chains <n>", "Chains in all. Default: 100000"],
