@@ -8,12 +8,12 @@ import { BLK_DRIVER_FEATURES } from "../driver/blk";
 import { VirtioError } from "../errors";
 import type { BlkBackend } from "../models/backend";
 import { BlkModel } from "../models/blk";
-import { featureBit, isDeviceTypeBit } from "../negotiation/feature-names";
 import { VIRTIO_BLK_SECTOR_SIZE } from "../spec/blk";
 import { Transcript } from "../trace/transcript";
 import { GuestAllocator } from "../virtqueue/guest-allocator";
 import { type CopyPlan, DiskCopy } from "./disk-copy";
 import type { NotificationCount, SimReport } from "./metrics";
+import { splitByType } from "./own-features";
 import { type NegotiationOptions, QUEUE_SIZE, Session } from "./session";
 
 /** What to copy, and how. Device-type features in `offer` and `accept` replace the usual ones if any is named. */
@@ -149,8 +149,8 @@ async function openBoth(options: CopyDiskOptions, plan: CopyPlan): Promise<[Sess
   const core = await loadCore({ guestBytes });
   const allocator = new GuestAllocator(core);
   const transcript = new Transcript();
-  const offer = splitByType(options.offer);
-  const accept = splitByType(options.accept);
+  const offer = splitByType(options.offer, "blk");
+  const accept = splitByType(options.accept, "blk");
   const open = (backend: BlkBackend, label: string) =>
     Session.open({
       ...options,
@@ -173,13 +173,6 @@ async function openBoth(options: CopyDiskOptions, plan: CopyPlan): Promise<[Sess
     });
   const from = await open(options.source, "source");
   return [from, from.result.ok ? await open(options.target, "target") : from];
-}
-
-/** Which names are the ring's and which the block device's own. */
-function splitByType(names: readonly string[] | undefined): { ring: string[]; own: string[] } | undefined {
-  if (names === undefined) return undefined;
-  const isOwn = (name: string) => isDeviceTypeBit(featureBit(name, "blk"));
-  return { ring: names.filter((name) => !isOwn(name)), own: names.filter(isOwn) };
 }
 
 function sum(a: NotificationCount, b: NotificationCount): NotificationCount {

@@ -11,13 +11,13 @@ import type { NetDriverOptions } from "../driver/net-sizes";
 import type { Awaitable } from "../driver/port";
 import { VirtioError } from "../errors";
 import { NetModel } from "../models/net";
-import { featureBit, isDeviceTypeBit } from "../negotiation/feature-names";
 import type { Transcript } from "../trace/transcript";
 import { Loopback } from "../transport/loopback";
 import type { GuestAllocator } from "../virtqueue/guest-allocator";
 import { ringAreas } from "../virtqueue/layout";
 import { type Agreement, agreementOf, checkWishes } from "./agreement";
 import { observed } from "./observed-model";
+import { splitByType } from "./own-features";
 import type { NegotiationOptions } from "./session";
 
 /** What an end is made of. */
@@ -168,8 +168,8 @@ function makeParts(options: NetEndOptions): Parts {
     transcript.sink(labelled);
     options.onEvent?.(event);
   };
-  const offer = splitByType(options.offer);
-  const accept = splitByType(options.accept);
+  const offer = splitByType(options.offer, "net");
+  const accept = splitByType(options.accept, "net");
   const model = new NetModel({
     mac,
     mtu,
@@ -213,11 +213,4 @@ function makeParts(options: NetEndOptions): Parts {
     counters.available.sent++;
   };
   return { model, device, driver, counters };
-}
-
-/** Which names are the ring's and which the network device's own. */
-function splitByType(names: readonly string[] | undefined): { ring: string[]; own: string[] } | undefined {
-  if (names === undefined) return undefined;
-  const isOwn = (name: string) => isDeviceTypeBit(featureBit(name, "net"));
-  return { ring: names.filter((name) => !isOwn(name)), own: names.filter(isOwn) };
 }
