@@ -73,7 +73,7 @@ describe("transcriptPath", () => {
   it("goes the way of the seed: accept, validate, FEATURES_OK, ring", () => {
     expect(transcriptPath(inOrder.transcript)).toBe(
       "reset -> ACKNOWLEDGE -> DRIVER -> offered INDIRECT_DESC, EVENT_IDX, VERSION_1, RING_PACKED, IN_ORDER, " +
-        "NOTIFICATION_DATA, RING_RESET -> accepted VERSION_1, RING_PACKED, IN_ORDER -> validate: nothing dropped -> " +
+        "NOTIFICATION_DATA, RING_RESET, SUSPEND -> accepted VERSION_1, RING_PACKED, IN_ORDER -> validate: nothing dropped -> " +
         "FEATURES_OK -> FEATURES_OK confirmed -> packed ring -> queue 0: 256 descriptors -> DRIVER_OK",
     );
   });
