@@ -66,8 +66,6 @@ export class ConfigSpace {
   /** What the bytes were when the generation was last read. */
   private readonly seen: Uint8Array;
   private changed = false;
-  /** A change was announced that can't be read yet. */
-  private changedLater = false;
   private frozen = false;
   private generation = 0;
 
@@ -137,8 +135,7 @@ export class ConfigSpace {
 
   /** Says that a value has changed; the generation moves when it is read next. */
   markChanged(): void {
-    if (this.frozen) this.changedLater = true;
-    else this.changed = true;
+    if (!this.frozen) this.changed = true; // else it can't be read yet, and shows when it can
   }
 
   /** The generation, which is another one whenever an access since the last call may have seen other values (§2.5). */
@@ -169,8 +166,6 @@ export class ConfigSpace {
   /** Follows the model again. */
   thaw(): void {
     this.frozen = false;
-    this.changed ||= this.changedLater;
-    this.changedLater = false;
   }
 
   /** Gives fields that keep their own value the first one again. */

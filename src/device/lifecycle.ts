@@ -210,8 +210,9 @@ export class Lifecycle {
   /** Takes bits back, on a device that stores the byte as it is written. */
   private clear(bits: number): void {
     if (bits === 0) return;
-    const { state, features, queues, interrupts } = this.parts;
+    const { state, features, queues, interrupts, config } = this.parts;
     const before = state.status;
+    const wasSuspended = state.isSuspended;
     state.status &= ~bits;
     if ((bits & FEATURES_OK) !== 0) {
       queues.reset();
@@ -221,6 +222,7 @@ export class Lifecycle {
     }
     state.phase = phaseOf(state.status, state.negotiated !== undefined);
     if (!state.isLive) interrupts.configEnabled = false;
+    if (wasSuspended && !state.isSuspended) config.thaw();
     this.statusEvent(before, "2.1.1", `${statusNames(bits)} taken back`);
   }
 

@@ -133,6 +133,19 @@ describe("detection", () => {
     expect(device.isLegacy).toBe(true);
   });
 
+  it("SEED241-006 device: what the transport doesn't say is no evidence of a legacy driver", async () => {
+    for (const name of ["by-window", "by-version-register"] as const) {
+      const rig = makeRig({ device: { profile: { ...transitional, legacy: LEGACY_DETECTIONS[name] } } });
+      expect(rig.device.isLegacy).toBe(false);
+      await started(rig);
+      roundTrips(rig);
+      rig.device.writeStatus(0);
+      rig.device.useWindow("legacy");
+      rig.device.connect(() => {}, { versionRegister: 1 });
+      expect(rig.device.isLegacy).toBe(true);
+    }
+  });
+
   it("SEED241-006 device: a user's own way of detection", async () => {
     const legacy = { name: "never", summary: "no driver is a legacy one", isLegacy: () => false };
     const rig = makeRig({

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { VirtioError } from "../../src/errors";
 import { statusNames } from "../../src/negotiation/status-names";
 import * as status from "../../src/spec/status";
-import { addChains, driveTo, makeRig, roundTrips, started } from "../control-rig";
+import { addChains, driveTo, makeRig, type Rig, roundTrips, started } from "../control-rig";
 
 const broken = () => new VirtioError("INTERNAL", "broken on purpose");
 
@@ -107,6 +107,97 @@ describe("device", () => {
 
   it("STATUS-008 §2.1 device: starts at 0", () => {
     expect(makeRig().device.readStatus()).toBe(0);
+  });
+});
+
+describe("DEVICE_NEEDS_RESET and the way back", () => {
+  it.each(["split", "packed"])(
+    "STATUS-004 STATUS-006 both: ten times over, %s, with buffers in flight and each of them accounted for",
+    async (layout) => {
+      const supports = ["VERSION_1", ...(layout === "packed" ? ["RING_PACKED"] : [])];
+      const rig = makeRig({ supports });
+      const free = rig.allocator.available;
+      for (let life = 0; life < 10; life++) {
+        await started(rig);
+        roundTrips(rig, life);
+        rig.model.holds = life % 2 === 0;
+        const tokens = addChains(rig, life);
+        void rig.driver.kick(0);
+        if (rig.model.holds) rig.device.process();
+        rig.notifications.length = 0;
+        rig.device.needsReset(broken());
+        rig.device.needsReset(broken());
+        expect(rig.notifications).toEqual([{ kind: "config", queue: undefined, status: 0x4f }]);
+        expect(rig.device.process()).toBe("done");
+        expect(() => rig.driver.poll()).toThrow(`${life} buffers in flight`);
+        if (life % 3 === 0) await rig.driver.fail();
+        rig.model.holds = false;
+        expect(await rig.driver.reset()).toEqual(tokens.map((token) => ({ queue: 0, token })));
+        expect([rig.device.status, rig.driver.poll()]).toEqual([0, false]);
+      }
+      expect(rig.allocator.available).toBeGreaterThan(free - 64 * 10 - 1); // the tests' own buffers alone
+      await started(rig);
+      roundTrips(rig, 20);
+    },
+  );
+
+  it("STATUS-006 device: whoever breaks it, model, host or a field's value, one status change and one way back", async () => {
+    const causes: ((rig: Rig) => void)[] = [
+      ({ model }) => model.context?.needsReset(broken()),
+      ({ device }) => device.needsReset(broken()),
+      ({ model, device }) => {
+        model.process = () => {
+          throw new TypeError("a defect of the model");
+        };
+        device.notify(0);
+        device.process();
+      },
+      ({ model }) => {
+        model.context?.later(
+          Promise.reject(new Error("the disk is gone")),
+          () => {},
+          (reason) => {
+            throw reason;
+          },
+        );
+      },
+      (rig) => rig.device.readConfig(0, 4),
+    ];
+    for (const [i, cause] of causes.entries()) {
+      let isWell = true;
+      const value = () => {
+        if (isWell) return 1;
+        throw new Error("the value can't be had");
+      };
+      const config = [{ name: "field", offset: 0, bytes: 4, anyOf: [], value }] as const;
+      const rig = await started(makeRig({ model: { config } }));
+      const { process } = rig.model;
+      isWell = i !== 4;
+      cause(rig);
+      await rig.device.idle();
+      expect([i, rig.device.status, rig.codes()]).toEqual([i, 0x4f, ["INTERNAL"]]);
+      expect(rig.notifications).toEqual([{ kind: "config", queue: undefined, status: 0x4f }]);
+      isWell = true;
+      rig.model.process = process;
+      await started(rig);
+      roundTrips(rig);
+    }
+  });
+
+  it("STATUS-006 device: before DRIVER_OK the driver finds it by reading, stops, and the next try works", async () => {
+    let isBroken = true;
+    const rig = makeRig({
+      driver: {
+        fill: () => {
+          if (isBroken) rig.device.needsReset(broken());
+        },
+      },
+    });
+    expect(await rig.driver.initialize()).toMatchObject({ ok: false, code: "DEVICE_NEEDS_RESET" });
+    expect([rig.device.status, rig.notifications, rig.model.starts]).toEqual([0xcb, [], 0]);
+    isBroken = false;
+    await started(rig);
+    roundTrips(rig);
   });
 });
 

@@ -87,6 +87,27 @@ describe("qemu", () => {
     }
   });
 
+  it("a SUSPEND that is written away leaves no frozen configuration behind", async () => {
+    const { qemu } = DEVICE_PROFILES;
+    const values = { size: 1 };
+    const rig = on(
+      { ...qemu, offers: [...qemu.offers, "SUSPEND"] },
+      {
+        model: { config: [{ name: "size", offset: 0, bytes: 4, anyOf: [], value: () => values.size }] },
+        supports: ["VERSION_1", "SUSPEND"],
+      },
+    );
+    await started(rig);
+    rig.device.writeStatus(0x1f);
+    rig.device.process();
+    values.size = 2;
+    expect([rig.device.status, rig.device.readConfig(0, 4)]).toEqual([0x1b, 1]);
+    rig.device.writeStatus(0x0f);
+    rig.device.process();
+    expect([rig.device.status, rig.device.phase, rig.device.readConfig(0, 4)]).toEqual([0x0f, "live", 2]);
+    roundTrips(rig);
+  });
+
   it("judges nothing without VERSION_1: FEATURES_OK stays and the ring works", async () => {
     const rig = on("qemu", { supports: ["EVENT_IDX"] });
     await started(rig);
