@@ -178,16 +178,15 @@ export class ConfigSpace {
 
   /** What the driver has seen and written, as plain data. */
   save(): ConfigSpaceImage {
-    const { generation, changed, changedLater, frozen, bytes, seen, keptFields } = this;
+    const { generation, changed, frozen, bytes, seen, keptFields } = this;
     const kept = keptFields.map(({ field, kept }) => ({ name: field.name, bytes: [...kept] }));
-    return { generation, changed, changedLater, frozen, bytes: [...bytes], seen: [...seen], kept };
+    return { generation, changed, frozen, bytes: [...bytes], seen: [...seen], kept };
   }
 
   /** Takes over an image of the same {@link shape}. */
   restore(image: ConfigSpaceImage, written: (name: string, value: number | bigint) => void): void {
     this.generation = image.generation;
     this.changed = image.changed;
-    this.changedLater = image.changedLater;
     this.frozen = image.frozen;
     this.bytes.set(image.bytes);
     this.seen.set(image.seen);

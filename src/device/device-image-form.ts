@@ -60,8 +60,6 @@ export interface ConfigImage {
   readonly notices: number;
   /** A value changed since the generation was last read. */
   readonly changed: boolean;
-  /** A change was announced that a suspended driver can't read yet. */
-  readonly changedLater: boolean;
   /** Values stand still, for a suspended driver (§3.4.1). */
   readonly frozen: boolean;
   /** A change notification waits for DRIVER_OK. */
@@ -126,7 +124,6 @@ const CONFIG = record<ConfigImage>({
   generation: U32,
   notices: BYTE,
   changed: FLAG,
-  changedLater: FLAG,
   frozen: FLAG,
   noticeWaits: FLAG,
   bytes: listOf(BYTE),

@@ -287,19 +287,6 @@ describe("the configuration", () => {
     expect([rig.device.readConfig(0, 4), rig.notifications]).toEqual([21, ["config"]]);
   });
 
-  it("§2.5 a change while suspended moves the generation after the resume, though the value is the old one", async () => {
-    const rig = await testRig({ model: { config }, supports: ["VERSION_1", "SUSPEND"] }).start();
-    const before = rig.device.configGeneration();
-    rig.device.writeStatus(0x1f);
-    rig.serve();
-    rig.device.configChanged();
-    rig.move();
-    expect(rig.device.configGeneration()).toBe(before);
-    rig.device.writeStatus(0x1f);
-    rig.serve();
-    expect(rig.device.configGeneration()).not.toBe(before);
-  });
-
   it("§3.2 a change before DRIVER_OK is still told after it", () => {
     const rig = testRig({ model: { config } });
     driveTo(rig.device, 0x0b, FeatureSet.of("VERSION_1"));
