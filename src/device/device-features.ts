@@ -193,6 +193,11 @@ export class DeviceFeatures {
       reasons.push(`${nameAndBit(bit, type)} must be accepted`);
     }
     for (const { text } of missingPrerequisites(accepted, type)) reasons.push(text);
+    if (this.looksLegacy(accepted)) {
+      // §3.1.2: the legacy interface has one feature word.
+      const beyond = accepted.bits().filter((bit) => bit >= 32);
+      for (const bit of beyond) reasons.push(`${nameAndBit(bit, type)} needs VERSION_1 (32)`);
+    }
     if (reasons.length > 0) return reasons;
     const objection = this.ask(accepted);
     return objection === undefined ? [] : [objection];

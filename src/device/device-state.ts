@@ -2,7 +2,7 @@
  * What the parts of a device share: where it stands, and how they tell the outside.
  */
 import type { VirtioError } from "../errors";
-import type { ControlEvent, EventSink, RegisterAccess } from "../negotiation/control-event";
+import { type ControlEvent, type EventSink, hex, type RegisterAccess } from "../negotiation/control-event";
 import type { FeatureSet } from "../negotiation/feature-set";
 import { VIRTIO_F_SUSPEND } from "../spec/features";
 import type { RingLayout } from "../virtqueue/layout";
@@ -61,6 +61,18 @@ export class DeviceReporter {
     this.access = access;
     action();
     if (this.access !== undefined) this.event(plain);
+  }
+
+  /** The status is another one, or would have been. */
+  statusChange(
+    before: number,
+    after: number,
+    section: string,
+    note: string,
+    more: Partial<ControlEvent> = {},
+  ): void {
+    const change = { before: hex(before), after: hex(after) };
+    this.event({ step: "status", field: "status", ...change, section, note, ...more });
   }
 
   /** A breach of the driver: an event with its code, and `onViolation`. */

@@ -5,7 +5,7 @@
  */
 import type { Core } from "../core/core";
 import { VirtioError } from "../errors";
-import { type EventSink, hex, type RegisterAccess, setNames } from "../negotiation/control-event";
+import { type EventSink, hex, type RegisterAccess } from "../negotiation/control-event";
 import type { FeatureSet } from "../negotiation/feature-set";
 import type { DeviceQueue } from "../virtqueue/device-queue";
 import type { RingLayout } from "../virtqueue/layout";
@@ -16,6 +16,7 @@ import { DeviceFeatures } from "./device-features";
 import { type ImagedDevice, restoreDevice, saveDevice } from "./device-image";
 import type { DeviceImage } from "./device-image-form";
 import { DeviceReporter, DeviceState } from "./device-state";
+import { FeatureRegisters } from "./feature-registers";
 import { type InterruptHandler, Interrupts } from "./interrupts";
 import { LateWork } from "./late-work";
 import { Lifecycle } from "./lifecycle";
@@ -59,6 +60,7 @@ export class VirtioDevice {
   private readonly state = new DeviceState();
   private readonly report: DeviceReporter;
   private readonly features: DeviceFeatures;
+  private readonly featureRegisters: FeatureRegisters;
   private readonly configSpace: ConfigSpace;
   private readonly config: ConfigRegisters;
   private readonly queues: DeviceQueues;
@@ -83,6 +85,9 @@ export class VirtioDevice {
     this.report = report;
     const features = new DeviceFeatures(model, profile, options.offer ?? profile.offers);
     this.features = features;
+    const { policies } = profile;
+    const breakDown = () => this.life.breakDown();
+    this.featureRegisters = new FeatureRegisters({ features, policies, state, report, breakDown });
     const config = new ConfigSpace(model.config, features.offered, features.type);
     this.configSpace = config;
     this.config = new ConfigRegisters({
@@ -109,7 +114,7 @@ export class VirtioDevice {
       share: options.share ?? 64,
       onWork,
       needsReset: (error) => this.needsReset(error),
-      breakDown: () => this.life.breakDown(),
+      breakDown,
     });
     this.service = service;
     const start = () => this.startModel(() => onWork?.());
@@ -203,20 +208,12 @@ export class VirtioDevice {
 
   /** A word of the offered features, 32 bits; 0 beyond the last one. */
   readFeatures(word: number): number {
-    const value = this.features.readWord(word);
-    const access: RegisterAccess = { register: "device-features", how: "read", index: word, value };
-    const after = hex(value, 8);
-    const plain = { step: "features", field: `offered word ${word}`, after, section: "2.2", note: "read" };
-    this.report.during(access, plain, () => {});
-    return value;
+    return this.featureRegisters.read(word);
   }
 
   /** Replaces a word of the accepted features. Without effect once FEATURES_OK was confirmed (§3.1.1). */
   writeFeatures(word: number, value: number): void {
-    const after = value >>> 0;
-    const access: RegisterAccess = { register: "driver-features", how: "write", index: word, value: after };
-    const plain = { step: "features", field: `accepted word ${word}`, after: hex(after, 8), section: "2.2" };
-    this.report.during(access, { ...plain, note: "no change" }, () => this.accept(word, after));
+    this.featureRegisters.write(word, value >>> 0);
   }
 
   readStatus(): number {
@@ -384,34 +381,6 @@ export class VirtioDevice {
     });
   }
 
-  private accept(word: number, after: number): void {
-    const { features, report, state } = this;
-    const at = features.wordIndex(word);
-    const before = at === undefined ? 0 : this.accepted.word(at);
-    if (this.negotiated !== undefined) {
-      if (after !== before) this.frozen(word, before, after);
-      return;
-    }
-    if (state.phase !== "negotiating") {
-      const reason = `features written at status ${hex(this.status)}, their time is after DRIVER`;
-      report.violation(new VirtioError("STATUS_SEQUENCE", reason, { section: "3.1.1" }));
-      if (state.phase === "resetting") return;
-    }
-    features.writeWord(word, after);
-    const isOther = at !== word;
-    const isMasked = at !== undefined && this.accepted.word(at) !== after;
-    report.event({
-      step: "features",
-      field: `accepted word ${word}`,
-      before: hex(before, 8),
-      after: hex(at === undefined ? 0 : this.accepted.word(at), 8),
-      section: "2.2",
-      sets: this.sets(),
-      ...(isMasked ? { policy: use(this.profile.policies, "unofferedBits") } : {}),
-      ...(isOther ? { note: at === undefined ? "there is no such word" : `taken for word ${at}` } : {}),
-    });
-  }
-
   private startModel(onQuiet: () => void): void {
     try {
       const { core, state, queues, service, interrupts, late } = this;
@@ -425,24 +394,10 @@ export class VirtioDevice {
     }
   }
 
-  private frozen(word: number, before: number, after: number): void {
-    const reason = `features word ${word} written after FEATURES_OK: ${hex(after, 8)} for ${hex(before, 8)}`;
-    const error = new VirtioError("FEATURES_FROZEN", reason, { section: "3.1.1" });
-    this.features.lateWrite();
-    const policy = use(this.profile.policies, "featuresAfterOk");
-    this.report.violation(error, { policy });
-    if (policy.choice === "needs-reset") this.life.breakDown();
-  }
-
   /** Notifications of the configuration, and those of a queue at a time when there should be none. */
   private interruptEvent(kind: "used" | "config", queue: number | undefined): void {
     if (kind === "used" && this.state.isLive) return;
     const field = kind === "config" ? kind : `used, queue ${queue}`;
     this.report.event({ step: "interrupt", field, section: "2.3", note: "the driver is notified" });
-  }
-
-  private sets() {
-    const { type, offered, accepted, negotiated } = this.features;
-    return setNames(type, offered, accepted, negotiated);
   }
 }

@@ -1,7 +1,7 @@
 /**
  * What a device does on the way from reset to DRIVER_OK, into suspend and out of it, and back (§2.1, §2.4, §3.1, §3.4).
- * status.ts says what a written byte means; this carries it out. Suspend, resume and a slow reset are finished by
- * `settle`, on the host's time: nothing of them runs inside a register write.
+ * status.ts says what a written byte means; this carries it out. What takes its time (suspend, resume, a slow reset)
+ * never ends inside a register write.
  */
 import type { Core } from "../core/core";
 import { VirtioError } from "../errors";
@@ -9,10 +9,8 @@ import { type ControlEvent, hex, setNames } from "../negotiation/control-event";
 import { statusNames } from "../negotiation/status-names";
 import {
   VIRTIO_CONFIG_S_DRIVER_OK as DRIVER_OK,
-  VIRTIO_CONFIG_S_FAILED as FAILED,
   VIRTIO_CONFIG_S_FEATURES_OK as FEATURES_OK,
   VIRTIO_CONFIG_S_NEEDS_RESET as NEEDS_RESET,
-  VIRTIO_CONFIG_S_SUSPEND as SUSPEND,
   VIRTIO_CONFIG_S_DRIVER,
 } from "../spec/status";
 import { ringLayout } from "../virtqueue/layout";
@@ -25,7 +23,8 @@ import type { DeviceModel } from "./model";
 import type { DeviceProfile } from "./profiles";
 import { asVirtioError, type QueueService } from "./queue-service";
 import type { DeviceQueues } from "./queues";
-import { judgeStatusWrite, type Phase, type StatusStep, use } from "./status";
+import { judgeStatusWrite, phaseOf, type StatusStep, use } from "./status";
+import { Suspension } from "./suspension";
 
 /** The device around a lifecycle. */
 export interface LifecycleParts {
@@ -51,15 +50,11 @@ export interface LifecycleParts {
 /** Moves one device through its phases. */
 export class Lifecycle {
   private readonly parts: LifecycleParts;
-  /** A model's own suspend or resume is under way. */
-  private waiting = false;
-  /** It was asked to suspend and answered while it still held chains: these are waited for. */
-  private hasAnswered = false;
-  /** Restored while it was suspended: the model has not been started yet. */
-  private unstarted = false;
+  private readonly suspension: Suspension;
 
   constructor(parts: LifecycleParts) {
     this.parts = parts;
+    this.suspension = new Suspension({ ...parts, needsReset: (error) => this.needsReset(error) });
   }
 
   /** 0 resets the device; any other byte is judged by the profile's table (§2.1, §3.1). */
@@ -70,14 +65,14 @@ export class Lifecycle {
     const verdict = judgeStatusWrite(profile.status, profile.policies, where, written);
     if (verdict.kind === "reset") this.reset();
     else if (verdict.kind === "nothing") {
-      if (verdict.note !== undefined) this.statusEvent(status, "3.4", verdict.note);
+      if (verdict.note !== undefined) this.changed(status, "3.4", verdict.note);
     } else {
       const { breach, policy } = verdict;
       if (breach !== undefined) {
         const error = new VirtioError(breach.code, breach.reason, { section: breach.section });
         report.violation(error, policy === undefined ? {} : { policy });
       } else if (policy !== undefined) {
-        this.statusEvent(status, "3.1.1", `${hex(written)} sets several bits at once`, { policy });
+        this.changed(status, "3.1.1", `${hex(written)} sets several bits at once`, { policy });
       }
       if (verdict.kind === "breach") return;
       if (verdict.clears !== 0) {
@@ -102,7 +97,7 @@ export class Lifecycle {
   startEarly(): void {
     this.firstLegacyUse();
     this.state.phase = "live";
-    this.statusEvent(this.state.status, "3.1.2", "in use before DRIVER_OK, by a legacy driver");
+    this.changed(this.state.status, "3.1.2", "in use before DRIVER_OK, by a legacy driver");
     this.start();
   }
 
@@ -113,26 +108,19 @@ export class Lifecycle {
     if ((before & NEEDS_RESET) !== 0 || state.phase === "resetting") return;
     state.status |= NEEDS_RESET;
     if (state.phase !== "failed") state.phase = "needs-reset";
-    this.statusEvent(before, "2.1.2", "DEVICE_NEEDS_RESET");
+    this.changed(before, "2.1.2", "DEVICE_NEEDS_RESET");
     interrupts.configEnabled = (before & DRIVER_OK) !== 0; // of this a driver that suspends or resumes hears, too
     interrupts.raiseConfig(); // after the bit
   }
 
-  /** Whether `settle` would get on. */
+  /** Whether `settle` would get on with a suspend or a resume. */
   get canSettle(): boolean {
-    const { phase, outstanding } = this.state;
-    if (this.waiting) return false;
-    if (phase === "suspending") return this.isQuiet || (outstanding === 0 && !this.hasAnswered);
-    return phase === "resuming";
+    return this.suspension.canSettle;
   }
 
   /** Finishes a suspend or a resume that is due. */
   settle(): void {
-    if (!this.canSettle) return;
-    const { phase } = this.state;
-    if (phase === "resuming" && this.unstarted) this.startLate();
-    else if (phase === "resuming") this.ask("resume", () => this.resumed());
-    else this.ask("suspend", () => this.suspended());
+    this.suspension.settle();
   }
 
   /**
@@ -147,12 +135,12 @@ export class Lifecycle {
     try {
       interrupts.configEnabled = isOk && phase !== "resuming";
       if (phase === "live" || phase === "suspending") this.parts.start();
-      else this.unstarted = phase === "suspended" || phase === "resuming";
+      else if (phase === "suspended" || phase === "resuming") this.suspension.startLater();
       if (this.state.isLive) {
         service.publishAll(); // what a model had completed and not shown
         if (isOk) for (const index of queues.enabled()) interrupts.raiseUsed(index);
         service.markAll();
-      } else if (this.canSettle) this.parts.onWork?.();
+      } else if (this.suspension.canSettle) this.parts.onWork?.();
     } finally {
       interrupts.release();
     }
@@ -167,9 +155,7 @@ export class Lifecycle {
     state.negotiated = undefined;
     state.ring = undefined;
     state.phase = "resetting";
-    this.waiting = false;
-    this.hasAnswered = false;
-    this.unstarted = false;
+    this.suspension.reset();
     queues.reset();
     features.reset();
     config.reset();
@@ -185,7 +171,7 @@ export class Lifecycle {
       return;
     }
     if (before === 0) state.status = VIRTIO_CONFIG_S_DRIVER; // something that isn't 0, until the device is quiet
-    this.statusEvent(before, "2.4.1", "the reset is under way");
+    this.changed(before, "2.4.1", "the reset is under way");
     const { life } = state;
     const done = () => this.isReset(before);
     const failed = (error: unknown) => {
@@ -223,7 +209,7 @@ export class Lifecycle {
     state.phase = phaseOf(state.status, state.negotiated !== undefined);
     if (!state.isLive) interrupts.configEnabled = false;
     if (wasSuspended && !state.isSuspended) config.thaw();
-    this.statusEvent(before, "2.1.1", `${statusNames(bits)} taken back`);
+    this.changed(before, "2.1.1", `${statusNames(bits)} taken back`);
   }
 
   private takeAll(steps: readonly StatusStep[]): void {
@@ -254,10 +240,10 @@ export class Lifecycle {
     const wasLive = this.state.isLive;
     this.advance(step);
     const resume = step.does === "resume" ? ", to resume" : "";
-    this.statusEvent(before, step.section, statusNames(step.sets) + resume);
+    this.changed(before, step.section, statusNames(step.sets) + resume);
     if (step.does === "start" && wasLive) this.parts.interrupts.configEnabled = true;
     else if (step.does === "start") this.start();
-    else if (step.does === "suspend" || step.does === "resume") this.begin(step.does);
+    else if (step.does === "suspend" || step.does === "resume") this.suspension.begin(step.does);
   }
 
   private advance(step: StatusStep): void {
@@ -272,7 +258,7 @@ export class Lifecycle {
     const isUnoffered = !features.accepted.isSubsetOf(features.offered);
     const policy = isRetry ? { policy: use(profile.policies, "retryAfterRefusal") } : {};
     if (!features.confirm()) {
-      this.statusEvent(before, "2.2.2", `${features.refusal}`, {
+      this.changed(before, "2.2.2", `${features.refusal}`, {
         code: "FEATURES_REFUSED",
         field: "FEATURES_OK",
         ...(isUnoffered ? { policy: use(profile.policies, "unofferedBits") } : policy),
@@ -298,7 +284,7 @@ export class Lifecycle {
     const ring = ringLayout(negotiated);
     state.negotiated = negotiated;
     state.ring = ring;
-    this.statusEvent(before, section, note, { field: "FEATURES_OK", sets: this.sets(), ...more });
+    this.changed(before, section, note, { field: "FEATURES_OK", sets: this.sets(), ...more });
     report.event({ step: "layout", field: "ring", after: ring.layout, section: "2.6", note: ring.reason });
   }
 
@@ -318,105 +304,17 @@ export class Lifecycle {
     service.markAll();
   }
 
-  /**
-   * §3.4.1: no more buffers are taken; what is in progress is finished first. The configuration stands still from here
-   * on, so a change is told at the resume, when the driver can read it.
-   */
-  private begin(what: "suspend" | "resume"): void {
-    const { config, features, interrupts, onWork } = this.parts;
-    if (what === "suspend") {
-      config.freeze(features.applied);
-      interrupts.configEnabled = false;
-      this.hasAnswered = false;
-    }
-    onWork?.();
-  }
-
-  /** Nothing is in progress: no answer is waited for, and no chain of a whole queue is with the model. */
-  private get isQuiet(): boolean {
-    return this.state.outstanding === 0 && this.parts.queues.isQuiet;
-  }
-
-  /** Asks the model, which may take its time; `done` follows unless the device was reset or broke meanwhile. */
-  private ask(what: "suspend" | "resume", done: () => void): void {
-    const { model, state, late } = this.parts;
-    const { life, phase } = state;
-    const isWanted = () => state.life === life && state.phase === phase;
-    const failed = (error: unknown) => {
-      this.waiting = false;
-      this.needsReset(asVirtioError(error));
-    };
-    try {
-      const answer = model[what]?.();
-      if (!(answer instanceof Promise)) {
-        done();
-        return;
-      }
-      this.waiting = true;
-      const then = () => {
-        this.waiting = false;
-        done();
-      };
-      late.follow(answer, isWanted, then, failed);
-    } catch (error) {
-      failed(error);
-    }
-  }
-
-  private suspended(): void {
-    const { state, service } = this.parts;
-    this.hasAnswered = true;
-    service.publishAll(); // §3.4.1: used buffer notifications go out before the status says so
-    if (state.phase !== "suspending" || !this.isQuiet) return;
-    const before = state.status;
-    state.status = before & ~DRIVER_OK;
-    state.phase = "suspended";
-    this.statusEvent(before, "3.4.1", "suspended: DRIVER_OK is taken back");
-  }
-
-  /** A model that was restored while suspended is started, not resumed. */
-  private startLate(): void {
-    this.unstarted = false;
-    this.parts.start();
-    if (this.state.phase === "resuming") this.resumed();
-  }
-
-  private resumed(): void {
-    const { state, service, interrupts, config } = this.parts;
-    const before = state.status;
-    interrupts.hold();
-    state.status = before & ~SUSPEND;
-    state.phase = "live";
-    config.thaw();
-    this.statusEvent(before, "3.4.1", "resumed: SUSPEND is taken back");
-    interrupts.configEnabled = true; // §3.4.1: what changed meanwhile is told now
-    service.markAll();
-    interrupts.release();
-  }
-
   private needsReset(error: VirtioError): void {
     this.parts.report.violation(error);
     this.breakDown();
   }
 
-  private statusEvent(before: number, section: string, note: string, more: Partial<ControlEvent> = {}): void {
-    const change = { before: hex(before), after: hex(this.state.status) };
-    this.parts.report.event({ step: "status", field: "status", ...change, section, note, ...more });
+  private changed(before: number, section: string, note: string, more: Partial<ControlEvent> = {}): void {
+    this.parts.report.statusChange(before, this.state.status, section, note, more);
   }
 
   private sets() {
     const { type, offered, accepted, negotiated } = this.parts.features;
     return setNames(type, offered, accepted, negotiated);
   }
-}
-
-/** Where a device stands whose status was stored as it was written. */
-function phaseOf(status: number, isNegotiated: boolean): Phase {
-  if ((status & FAILED) !== 0) return "failed";
-  if ((status & NEEDS_RESET) !== 0) return "needs-reset";
-  if ((status & DRIVER_OK) !== 0) return (status & SUSPEND) !== 0 ? "suspending" : "live";
-  if ((status & SUSPEND) !== 0) return "suspended";
-  if ((status & FEATURES_OK) !== 0 && isNegotiated) return "setup";
-  if ((status & VIRTIO_CONFIG_S_DRIVER) !== 0) return "negotiating";
-  return status === 0 ? "reset" : "acknowledged";
 }

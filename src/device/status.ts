@@ -171,7 +171,9 @@ export function judgeStatusWrite(
   if (cleared !== undefined && policies.clearedStatusBit === "refuse-write") {
     return { kind: "breach", ...cleared };
   }
-  const clears = policies.clearedStatusBit === "store" ? removed : 0;
+  // Some drivers resume by taking SUSPEND back themselves: that is DRIVER_OK being set again, however it is written.
+  const resumes = phase === "suspended" && (added & DRIVER_OK) !== 0;
+  const clears = policies.clearedStatusBit === "store" ? removed & ~(resumes ? SUSPEND : 0) : 0;
   if (added === 0 && removed === 0) {
     return written === status
       ? { kind: "nothing" }
@@ -239,4 +241,15 @@ function outOfOrder(rows: StatusTable, phase: Phase, status: number, added: numb
 
 function refused(code: StatusBreach["code"], reason: string, section: string): StatusVerdict {
   return { kind: "breach", breach: { code, reason, section } };
+}
+
+/** Where a device stands whose status was stored as it was written. */
+export function phaseOf(status: number, isNegotiated: boolean): Phase {
+  if ((status & FAILED) !== 0) return "failed";
+  if ((status & NEEDS_RESET) !== 0) return "needs-reset";
+  if ((status & DRIVER_OK) !== 0) return (status & SUSPEND) !== 0 ? "suspending" : "live";
+  if ((status & SUSPEND) !== 0) return "suspended";
+  if ((status & FEATURES_OK) !== 0 && isNegotiated) return "setup";
+  if ((status & DRIVER) !== 0) return "negotiating";
+  return status === 0 ? "reset" : "acknowledged";
 }

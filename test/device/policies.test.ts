@@ -165,3 +165,29 @@ describe("policies", () => {
     expect(json).toContain('"policy":{"name":"featuresAfterOk","choice":"needs-reset"}');
   });
 });
+
+describe("clearedStatusBit store, on a suspended device", () => {
+  it("resumes a driver that takes SUSPEND back itself, and starts the model once", () => {
+    const profile = DEVICE_PROFILES.qemu;
+    const rig = makeRig({ device: { profile }, offer: ["VERSION_1", "SUSPEND"] });
+    driveTo(rig.device, 0x03);
+    rig.device.writeFeatures(1, 0x801); // this word alone: words 2 and 3 would be taken for it
+    for (const status of [0x0b, 0x0f]) rig.device.writeStatus(status);
+    rig.device.writeStatus(0x1f);
+    rig.device.process();
+    expect([rig.device.phase, rig.device.status]).toEqual(["suspended", 0x1b]);
+    rig.device.writeStatus(0x0f);
+    rig.device.process();
+    expect([rig.device.phase, rig.device.status, rig.model.starts]).toEqual(["live", 0x0f, 1]);
+  });
+});
+
+describe("a transitional device", () => {
+  it("agrees to no bit beyond the first word without VERSION_1 (§3.1.2)", () => {
+    const rig = makeRig({ device: { profile: "transitional" } });
+    driveTo(rig.device, 0x03);
+    rig.device.writeFeatures(1, 4);
+    rig.device.writeStatus(0x0b);
+    expect([rig.device.status, rig.device.refusal]).toEqual([0x03, "RING_PACKED (34) needs VERSION_1 (32)"]);
+  });
+});
