@@ -329,6 +329,13 @@ const suspend = {
     "After setting SUSPEND the status is read until SUSPEND is set and DRIVER_OK clear.",
     "Poll the status, and write it again only when the device is suspended.",
   ),
+  "SUSPEND-003": clause(
+    "3.4.1",
+    "MUST NOT",
+    "driver",
+    "No buffer is made available while the device suspends or is suspended.",
+    "Hold buffers back until the device has resumed.",
+  ),
   "SUSPEND-004": clause(
     "3.4.1",
     "MUST NOT",

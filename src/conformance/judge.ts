@@ -1,6 +1,6 @@
 /**
  * Judges what happened on the control plane by the clauses of clauses.ts: one pass over the accesses and
- * notifications, in order. It reads events that carry an `access` and those of step "interrupt", from a VirtioDevice
+ * notifications, in order. It reads events that carry an `access` and those of steps "interrupt" and "exposed", from a VirtioDevice
  * or from a tap on the port (src/trace/port-tap.ts); of two that tell the same the first counts. Rings are judged
  * elsewhere.
  */
@@ -53,7 +53,7 @@ export class Judge {
   }
 
   /**
-   * Takes the next event; one without an access that is no interrupt changes nothing.
+   * Takes the next event; one without an access that is no notification or exposure changes nothing.
    *
    * @returns the findings that this event brought
    */
@@ -71,6 +71,8 @@ export class Judge {
     } else if (event.step === "interrupt") {
       const kind = event.field === "config" ? "config" : "used";
       for (const rule of this.rules) rule.notice?.({ run, report }, kind);
+    } else if (event.step === "exposed") {
+      for (const rule of this.rules) rule.exposed?.({ run, report }, event.field ?? "a queue");
     }
     return found.slice(before);
   }

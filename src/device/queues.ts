@@ -187,6 +187,13 @@ export class DeviceQueues {
     return this.slots.reduce((sum, { queue }) => sum + (queue?.inFlight ?? 0), 0);
   }
 
+  /** The queues that are whole and have nothing that the device could take. */
+  drained(): DeviceQueue[] {
+    return this.slots.flatMap(({ queue }) =>
+      queue !== undefined && queue.error === undefined && !queue.hasAvailable() ? [queue] : [],
+    );
+  }
+
   /** Whether a queue waits for its turn. */
   get hasWork(): boolean {
     return this.slots.some(({ marked }) => marked);

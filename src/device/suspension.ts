@@ -4,6 +4,7 @@
  */
 import type { VirtioError } from "../errors";
 import { VIRTIO_CONFIG_S_DRIVER_OK as DRIVER_OK, VIRTIO_CONFIG_S_SUSPEND as SUSPEND } from "../spec/status";
+import type { DeviceQueue } from "../virtqueue/device-queue";
 import type { ConfigSpace } from "./config-space";
 import type { DeviceFeatures } from "./device-features";
 import type { DeviceReporter, DeviceState } from "./device-state";
@@ -40,6 +41,8 @@ export class Suspension {
   private hasAnswered = false;
   /** Restored while it was suspended: the model has not been started yet. */
   private unstarted = false;
+  /** The queues that were empty when the device became suspended. */
+  private drained: readonly DeviceQueue[] = [];
 
   constructor(parts: SuspensionParts) {
     this.parts = parts;
@@ -72,6 +75,7 @@ export class Suspension {
     this.waiting = false;
     this.hasAnswered = false;
     this.unstarted = false;
+    this.drained = [];
   }
 
   /**
@@ -84,8 +88,18 @@ export class Suspension {
       config.freeze(features.applied);
       interrupts.configEnabled = false;
       this.hasAnswered = false;
-    }
+    } else this.tellExposed();
     onWork?.();
+  }
+
+  /** §3.4.1: what is in a queue that was empty was made available while the device was suspended. */
+  private tellExposed(): void {
+    for (const queue of this.drained) {
+      if (!queue.alive || !queue.hasAvailable()) continue;
+      const note = "buffers were made available while the device was suspended";
+      this.parts.report.event({ step: "exposed", field: `queue ${queue.index}`, section: "3.4.1", note });
+    }
+    this.drained = [];
   }
 
   /** Nothing is in progress: no answer is waited for, and no chain of a whole queue is with the model. */
@@ -127,6 +141,7 @@ export class Suspension {
     const before = state.status;
     state.status = before & ~DRIVER_OK;
     state.phase = "suspended";
+    this.drained = this.parts.queues.drained();
     report.statusChange(before, state.status, "3.4.1", "suspended: DRIVER_OK is taken back");
   }
 

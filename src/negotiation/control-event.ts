@@ -59,7 +59,7 @@ export interface ControlEvent {
   readonly side: "driver" | "device";
   /** Which device of a run, if there are several: whoever records adds it. */
   readonly device?: string;
-  /** What kind of step: "status", "features", "config", "queue", "reset", "validate", "notify", "interrupt", "violation", … */
+  /** What kind of step: "status", "features", "config", "queue", "reset", "validate", "notify", "interrupt", "exposed", "violation", … */
   readonly step: string;
   /** The register, the configuration field or the queue. */
   readonly field?: string;

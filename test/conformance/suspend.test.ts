@@ -1,5 +1,6 @@
 // Area "suspend" (§3.4): SUSPEND and DRIVER_OK take turns, nothing moves in between, and nothing is lost by it.
 import { describe, expect, it } from "vitest";
+import { judge } from "../../src/conformance/judge";
 import type { Phase } from "../../src/device/status";
 import { VirtioError } from "../../src/errors";
 import { FeatureSet } from "../../src/negotiation/feature-set";
@@ -776,3 +777,40 @@ describe.each(RINGS.map((supports) => [nameOf(supports), supports] as const))(
     });
   },
 );
+
+describe("the device looks at the resume", () => {
+  const exposures = (rig: Rig) => rig.transcript.events.filter(({ step }) => step === "exposed");
+  const clauses = (rig: Rig) =>
+    judge(rig.transcript.events, { offered: rig.device.offered }).map(({ clause }) => clause);
+
+  it.each(["split", "packed"])(
+    "SUSPEND-003 §3.4.1 driver: what was made available meanwhile, %s",
+    async (layout) => {
+      const supports = ["VERSION_1", "SUSPEND", ...(layout === "packed" ? ["RING_PACKED"] : [])];
+      const rig = await started(makeRig({ supports, offer: supports }));
+      for (const when of ["before", "meanwhile", "after"]) {
+        const count = exposures(rig).length;
+        if (when === "before") {
+          rig.model.refuses = true;
+          addChains(rig, 1);
+          rig.driver.queues[0]?.publish();
+        }
+        rig.device.writeStatus(0x1f);
+        pump(rig);
+        expect([when, rig.device.phase]).toEqual([when, "suspended"]);
+        if (when === "meanwhile") {
+          addChains(rig, 1);
+          rig.driver.queues[0]?.publish();
+        }
+        rig.device.writeStatus(0x1f);
+        rig.model.refuses = false;
+        pump(rig);
+        if (when === "after") addChains(rig, 1);
+        expect([when, exposures(rig).length - count]).toEqual([when, when === "meanwhile" ? 1 : 0]);
+        pump(rig);
+        rig.driver.queues[0]?.takeUsed();
+      }
+      expect(clauses(rig).filter((clause) => clause === "SUSPEND-003")).toHaveLength(1);
+    },
+  );
+});

@@ -164,5 +164,12 @@ export function orderRule(): Rule {
         report("driver", clauses, `${told(run, access)}: ${but}`);
       }
     },
+    exposed({ report }, queue) {
+      report(
+        "driver",
+        ["SUSPEND-003"],
+        `${queue} was empty when the device was suspended, and had buffers before it resumed`,
+      );
+    },
   };
 }

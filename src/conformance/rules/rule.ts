@@ -25,4 +25,6 @@ export interface Rule {
   access?(step: AccessStep): void;
   /** The device notified the driver. */
   notice?(step: Step, kind: "used" | "config"): void;
+  /** The device found buffers that were made available while it was suspended. */
+  exposed?(step: Step, queue: string): void;
 }

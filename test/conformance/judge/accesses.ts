@@ -40,6 +40,11 @@ export const ready = (index = 0, value = 1) => read("queue-enable", value, { ind
 export const resetsQueue = (index = 0) => write("queue-reset", 1, { index });
 export const notifies = (value = 0) => write("notify", value);
 /** The device notifies the driver. */
+export const exposed = (queue = 0): Happening => ({
+  side: "device",
+  step: "exposed",
+  field: `queue ${queue}`,
+});
 export const notice = (field: "used" | "config"): Happening => ({ side: "device", step: "interrupt", field });
 
 /** All words of an offer, read. */

@@ -9,6 +9,7 @@ import { missingPrerequisites } from "../../../src/negotiation/prerequisites";
 import {
   accepts,
   enables,
+  exposed,
   findsQueue,
   generation,
   type Happening,
@@ -332,6 +333,7 @@ export const BREACHES: readonly Breach[] = [
     run.emit(set(0x1b), shows(0xb));
   }),
   row("SUSPEND-002", ["suspending"], emits(set(0x1f)), { wishes: SUSPEND }),
+  row("SUSPEND-003", ["suspended"], emits(exposed(0)), { wishes: SUSPEND }),
   row("SUSPEND-004", ["suspending", "suspended"], emits(notifies(0)), { wishes: SUSPEND }),
   row("SUSPEND-005", ["suspending", "suspended"], emits(stops(0)), { wishes: SUSPEND }),
   row("SUSPEND-006", ["resuming"], emits(notifies(0)), { wishes: SUSPEND }),

@@ -9,6 +9,7 @@ import {
   accepts,
   acceptsAll,
   enables,
+  exposed,
   features,
   findsQueue,
   generation,
@@ -662,6 +663,12 @@ export const CASES: readonly Case[] = [
     name: "resumes before the device was seen suspended",
     breach: all(suspending, shows(0x1f), set(0x1f)),
     conforms: all(suspended, reads(0, 1), set(0x1f)),
+  },
+  {
+    clause: "SUSPEND-003",
+    name: "makes buffers available to a suspended device",
+    breach: all(resuming, exposed(), shows(0xf)),
+    conforms: all(resuming, shows(0xf), notifies()),
   },
   {
     clause: "SUSPEND-004",
