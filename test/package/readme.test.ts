@@ -5,6 +5,7 @@
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { pcapOf } from "../capture/golden";
 import { type Installed, install, root, run } from "./installed";
 
 const readme = readFileSync(join(root, "README.md"), "utf8");
@@ -20,9 +21,11 @@ const commands = [...readme.matchAll(/```sh\n(.*?)```/gs)]
 let installed: Installed;
 beforeAll(() => {
   installed = install();
-  // The disk of the README's example.
+  // The disk and the capture of the README's examples.
   const disk = Uint8Array.from({ length: 1 << 20 }, (_, i) => (i * 31) & 0xff);
   writeFileSync(join(installed.clean, "disk.img"), disk);
+  const frames = Array.from({ length: 40 }, (_, i) => new Uint8Array(60 + 36 * i).fill(i));
+  writeFileSync(join(installed.clean, "traffic.pcap"), pcapOf(frames));
 });
 afterAll(() => installed?.remove());
 
