@@ -154,14 +154,14 @@ function makeParts(options: NetEndOptions): Parts {
     counters.chains += chains;
     counters.used.suppressed++;
   };
-  const pair: Pair = new Pair({
+  const pair = new Pair({
     validate: netValidate,
     ...others,
     model: observed(model, onServed),
     share,
     queueSize,
     indirect: indirect ? BUFFERS : 0,
-    fill: () => netProbe(pair.driver),
+    probe: netProbe,
     ...(offer ? { offer: offer.ring } : {}),
     ...(accept
       ? { accept: [...accept.ring, ...(accept.own.length > 0 ? accept.own : NET_DRIVER_FEATURES)] }
