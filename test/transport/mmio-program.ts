@@ -37,6 +37,7 @@ export interface MmioCoverage {
 /** Its resets wait every other time, and it holds a chain now and then. */
 class SlowModel extends TestModel {
   readonly quiet: (() => void)[] = [];
+  isSlow = true;
   private readonly random: Random;
 
   constructor(random: Random) {
@@ -61,7 +62,9 @@ class SlowModel extends TestModel {
 
   override reset(): Promise<void> | undefined {
     super.reset();
-    return this.random.oneIn(2) ? undefined : new Promise((resolve) => this.quiet.push(resolve));
+    return !this.isSlow || this.random.oneIn(2)
+      ? undefined
+      : new Promise((resolve) => this.quiet.push(resolve));
   }
 }
 
@@ -83,7 +86,11 @@ async function runProgram(random: Random, met: MmioCoverage): Promise<void> {
   const layout = random.oneIn(2) || version === 1 ? "split" : "packed";
   const access = () => randomAccess(rig, random, met, version);
   for (let round = 0; round < 25; round++) {
-    if (random.oneIn(3)) climb(rig, random, layout, version);
+    if (random.oneIn(3)) {
+      model.isSlow = random.oneIn(4);
+      climb(rig, random, layout, version);
+      model.isSlow = true;
+    }
     for (let i = random.below(80); i >= 0; i--) access();
     while (random.oneIn(2)) rig.device.process(8);
     if (random.oneIn(4)) rig.device.configChanged();
@@ -124,6 +131,10 @@ function climb(rig: MmioRig, random: Random, layout: "split" | "packed", version
   if (isModern) rig.put(mmio.VIRTIO_MMIO_STATUS, 0x0b);
   const areas = { descriptor: 0x1000, driver: 0x1080, device: 0x2000 };
   rig.memory.fill(0x1000, 0x2000, 0);
+  if (isModern && random.oneIn(3)) {
+    const [descriptor, driver, device] = [random.pick(VALUES), random.pick(VALUES), random.pick(VALUES)];
+    rig.setUp(random.below(3), random.pick(VALUES), { descriptor, driver, device });
+  }
   if (isModern) rig.setUp(0, 8, areas);
   else {
     for (const [at, value] of [
