@@ -297,7 +297,9 @@ export class VirtioDriver {
       const text = `queue ${index} can't be reset: ${why}`;
       throw new VirtioError("STATUS_SEQUENCE", text, { section: "2.6.1", queue: index });
     }
-    return this.queueResets.reset(run, index, options, () => this.run === run);
+    // The last status is 0 from the moment that a reset of the device is asked for.
+    const isCurrent = () => this.run === run && this.status.last !== 0;
+    return this.queueResets.reset(run, index, options, isCurrent);
   }
 
   /** Gives the device up (§3.1.1): FAILED until the next initialisation resets it. */

@@ -113,7 +113,9 @@ class QueueReset {
         throw this.error("DEVICE_NEEDS_RESET", text);
       }
       await new Promise((resolve) => setTimeout(resolve, 0));
+      this.requireCurrent();
     }
+    this.requireCurrent();
     // Some devices offer RING_RESET and do nothing: such a queue is still the device's.
     if (await port.queueReady(index)) {
       const text = `the device did not reset queue ${index}: it is still enabled after the reset`;

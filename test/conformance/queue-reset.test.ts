@@ -235,6 +235,8 @@ describe("VirtioDriver.resetQueue", () => {
       [true, true],
     ]);
     expect([rig.device.queueReady(0), rig.device.status]).toEqual([true, 0x0f]);
+    // RESET-003: nothing more was done to queues between the reset of the device and its end.
+    expectClean(rig);
     await rig.driver.resetQueue(0);
   });
 
