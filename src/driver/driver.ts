@@ -53,6 +53,8 @@ export interface DriverOptions extends InitialisationOptions {
   readonly onUsed?: (queue: number) => void;
   /** The device says that its configuration has changed. */
   readonly onConfigChange?: () => void;
+  /** Buffers were shown to the device by `kick`, and it wanted to be notified of them or not. */
+  readonly onPublish?: (queue: number, isNotified: boolean) => void;
   /** The guest's byte order, which the legacy interface is used in (§2.5.3). Default "little". */
   readonly byteOrder?: "little" | "big";
   /** How often the status is asked for until a reset, a suspend or a resume counts as hung. Default 1000. */
@@ -223,7 +225,9 @@ export class VirtioDriver {
     }
     this.requireLive(index);
     this.queueResets.requireOver(index);
-    return queue.publish() ? this.port.notify(queue.kickValue) : undefined;
+    const isNotified = queue.publish();
+    this.options.onPublish?.(index, isNotified);
+    return isNotified ? this.port.notify(queue.kickValue) : undefined;
   }
 
   /**

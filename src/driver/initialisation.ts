@@ -21,7 +21,7 @@ import type { StatusRegister } from "./status-register";
 /** What a driver's `validate` can ask. */
 export interface ValidateContext {
   readonly offered: FeatureSet;
-  /** What is accepted, or about to be, before anything is dropped. */
+  /** What is accepted, or about to be, before anything is dropped; in `probe` what is negotiated. */
   readonly accepted: FeatureSet;
   /** A field, undefined if its feature is not offered. */
   readConfigField(name: string): Promise<FieldValue>;

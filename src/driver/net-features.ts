@@ -56,20 +56,14 @@ export async function netValidate({ accepted, readConfigField }: ValidateContext
   return drops;
 }
 
-/** The parts of a VirtioDriver that {@link netProbe} asks. */
-interface Probed {
-  readonly negotiated: { has(feature: string, type: "net"): boolean } | undefined;
-  readConfigField(name: string): Promise<FieldValue>;
-}
-
 /**
- * For the driver's `fill`, after FEATURES_OK: reads mtu once more, which a device must not change (§5.1.4.1).
+ * For the driver's `probe`, after FEATURES_OK: reads mtu once more, which a device must not change (§5.1.4.1).
  *
  * @throws VirtioError CONFIG_UNSTABLE if it is below 68 now
  */
-export async function netProbe(driver: Probed): Promise<void> {
-  if (driver.negotiated?.has("MTU", "net") !== true) return;
-  const mtu = await driver.readConfigField("mtu");
+export async function netProbe({ accepted, readConfigField }: ValidateContext): Promise<void> {
+  if (!accepted.has("MTU", "net")) return;
+  const mtu = await readConfigField("mtu");
   if (!isTooSmall(mtu)) return;
   const text = `mtu ${mtu} is below ${VIRTIO_NET_MTU_MIN}: it was not before FEATURES_OK`;
   throw new VirtioError("CONFIG_UNSTABLE", text, { section: "5.1.4.1" });

@@ -3,21 +3,20 @@
  * What is sent, and what the cable does to it, is capture.ts's business.
  */
 import type { Core } from "../core/core";
-import { VirtioDevice } from "../device/device";
-import { type InitializeResult, VirtioDriver } from "../driver/driver";
+import type { VirtioDevice } from "../device/device";
+import type { InitializeResult, VirtioDriver } from "../driver/driver";
 import { NetDriver, type NetReceiver } from "../driver/net";
 import { NET_DRIVER_FEATURES, netProbe, netValidate } from "../driver/net-features";
 import type { NetDriverOptions } from "../driver/net-sizes";
-import type { Awaitable } from "../driver/port";
 import { VirtioError } from "../errors";
 import { NetModel } from "../models/net";
 import type { Transcript } from "../trace/transcript";
-import { Loopback } from "../transport/loopback";
 import type { GuestAllocator } from "../virtqueue/guest-allocator";
 import { ringAreas } from "../virtqueue/layout";
 import { type Agreement, agreementOf, checkWishes } from "./agreement";
 import { observed } from "./observed-model";
 import { splitByType } from "./own-features";
+import { Pair } from "./pair";
 import type { NegotiationOptions } from "./session";
 
 /** What an end is made of. */
@@ -135,41 +134,15 @@ interface Parts {
   readonly counters: Counters;
 }
 
-/** A driver that counts what it publishes. */
-class CountingDriver extends VirtioDriver {
-  onKick: () => void = () => {};
-
-  override kick(index: number): Awaitable<void> {
-    this.onKick();
-    return super.kick(index);
-  }
-}
-
-/** A loopback that counts what it carries. */
-class CountingLoopback extends Loopback {
-  onNotify: () => void = () => {};
-
-  override notify(kickValue: number): void {
-    this.onNotify();
-    super.notify(kickValue);
-  }
-}
-
 function makeParts(options: NetEndOptions): Parts {
-  const { core, allocator, transcript, label, mac, mtu, share, queueSize, indirect } = options;
-  const { deviceProfile, driverProfile } = options;
+  const { mac, mtu, share, queueSize, indirect, offer: offered, accept: accepted, ...others } = options;
   const counters: Counters = {
     available: { sent: 0, suppressed: 0 },
     used: { sent: 0, suppressed: 0 },
     chains: 0,
   };
-  const onEvent: NonNullable<NegotiationOptions["onEvent"]> = (event) => {
-    const labelled = { ...event, device: label };
-    transcript.sink(labelled);
-    options.onEvent?.(event);
-  };
-  const offer = splitByType(options.offer, "net");
-  const accept = splitByType(options.accept, "net");
+  const offer = splitByType(offered, "net");
+  const accept = splitByType(accepted, "net");
   const model = new NetModel({
     mac,
     mtu,
@@ -181,36 +154,24 @@ function makeParts(options: NetEndOptions): Parts {
     counters.chains += chains;
     counters.used.suppressed++;
   };
-  const device = new VirtioDevice(core, observed(model, onServed), {
-    onEvent,
+  const pair = new Pair({
+    validate: netValidate,
+    ...others,
+    model: observed(model, onServed),
     share,
-    ...(offer ? { offer: offer.ring } : {}),
-    ...(deviceProfile === undefined ? {} : { profile: deviceProfile }),
-  });
-  const port = new CountingLoopback(device);
-  const driver: CountingDriver = new CountingDriver({
-    port,
-    core,
-    allocator,
-    supports: accept
-      ? [...accept.ring, ...(accept.own.length > 0 ? accept.own : NET_DRIVER_FEATURES)]
-      : device.offered,
     queueSize,
     indirect: indirect ? BUFFERS : 0,
-    validate: options.validate ?? netValidate,
-    fill: () => netProbe(driver),
-    onEvent,
+    probe: netProbe,
+    ...(offer ? { offer: offer.ring } : {}),
+    ...(accept
+      ? { accept: [...accept.ring, ...(accept.own.length > 0 ? accept.own : NET_DRIVER_FEATURES)] }
+      : {}),
+    onPublish: (_queue, isNotified) => counters.available[isNotified ? "sent" : "suppressed"]++,
     onUsed: () => {
       // The publish that caused it was counted as suppressed when the model was served.
       counters.used.suppressed--;
       counters.used.sent++;
     },
-    ...(driverProfile === undefined ? {} : { profile: driverProfile }),
   });
-  driver.onKick = () => counters.available.suppressed++;
-  port.onNotify = () => {
-    counters.available.suppressed--;
-    counters.available.sent++;
-  };
-  return { model, device, driver, counters };
+  return { model, device: pair.device, driver: pair.driver, counters };
 }

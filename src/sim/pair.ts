@@ -38,6 +38,7 @@ export interface PairOptions extends InitialisationOptions {
   readonly pumped?: boolean;
   readonly onUsed?: DriverOptions["onUsed"];
   readonly onConfigChange?: DriverOptions["onConfigChange"];
+  readonly onPublish?: DriverOptions["onPublish"];
   /** Hears of every step besides. */
   readonly onEvent?: EventSink;
 }
@@ -69,7 +70,7 @@ export class Pair {
       ...(options.byteOrder === undefined ? {} : { byteOrder: options.byteOrder }),
       ...(options.pumped ? { onWork: () => this.schedule() } : {}),
     });
-    const { driverProfile, accept, onUsed, onConfigChange, ...initialisation } = options;
+    const { driverProfile, accept, onUsed, onConfigChange, onPublish, ...initialisation } = options;
     this.driver = new VirtioDriver({
       ...initialisation,
       port: new Loopback(this.device, options.transport),
@@ -79,6 +80,7 @@ export class Pair {
       ...(driverProfile === undefined ? {} : { profile: driverProfile }),
       ...(onUsed === undefined ? {} : { onUsed }),
       ...(onConfigChange === undefined ? {} : { onConfigChange }),
+      ...(onPublish === undefined ? {} : { onPublish }),
     });
   }
 

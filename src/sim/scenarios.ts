@@ -45,5 +45,6 @@ function sceneByName(name: string): Scene {
   const names = SCENES.map((scene) => scene.name);
   const hint = nearest(name, names);
   const text = `no scenario is called "${name}"`;
-  throw new VirtioError("UNKNOWN_NAME", hint === undefined ? text : `${text}: did you mean ${hint}?`);
+  const rest = hint === undefined ? `; there are: ${names.join(", ")}` : `: did you mean ${hint}?`;
+  throw new VirtioError("UNKNOWN_NAME", text + rest);
 }

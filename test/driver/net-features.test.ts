@@ -50,7 +50,7 @@ describe("netValidate", () => {
     return makeRig({
       model: options,
       supports: ["VERSION_1", "MTU"],
-      driver: { validate: netValidate, fill: (): Promise<void> => netProbe(rig.driver) },
+      driver: { validate: netValidate, probe: netProbe },
     });
   }
   let rig = moody(() => 1500);

@@ -50,7 +50,7 @@ const accessPlatform: Scene = {
     stage.check("result", result.ok ? "ok" : result.code, "FEATURES_REFUSED");
     stage.check("why", pair.device.refusal, "ACCESS_PLATFORM (33) must be accepted");
     stage.check("status", hex(pair.device.status), "0x83");
-    stage.check("negotiated", pair.device.negotiated === undefined, true);
+    stage.check("nothing is negotiated", pair.device.negotiated === undefined, true);
   },
 };
 

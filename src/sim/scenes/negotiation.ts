@@ -19,7 +19,7 @@ const givesUp: Scene = {
     const result = await pair.driver.initialize();
     stage.check("result", result.ok ? "ok" : result.reason, "this is not a device for me");
     stage.check("status", hex(pair.device.status), "0x83");
-    stage.check("negotiated", pair.device.negotiated === undefined, true);
+    stage.check("nothing is negotiated", pair.device.negotiated === undefined, true);
     const next = stage.pair({ model: new EchoModel(), offer: RING, label: "second" });
     stage.check("the next one", (await next.driver.initialize()).ok, true);
     stage.check("chains", await echo(next), "8 of 8");
