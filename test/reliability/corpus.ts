@@ -1,5 +1,5 @@
 /**
- * The corpus of hostile input, this project's own copy (adversarial.json), and which of its cases concern the rings.
+ * The corpus of hostile input, this project's own copy (adversarial.json), and which of its cases concern the rings and the transports.
  */
 import { readFileSync } from "node:fs";
 import type { ResultName } from "../model/ring";
@@ -28,10 +28,13 @@ export const RING_CASES: readonly CorpusCase[] = corpus.cases.filter(
   ({ side }) => side === "device-under-test" || side === "driver-under-test",
 );
 
-/** A ring case by its id. */
+/** The cases whose side is a transport. */
+export const TRANSPORT_CASES: readonly CorpusCase[] = corpus.cases.filter(({ side }) => side === "transport");
+
+/** A ring or transport case by its id. */
 export function corpusCase(id: string): CorpusCase {
-  const found = RING_CASES.find((c) => c.id === id);
-  if (!found) throw new Error(`no ring case ${id} in the corpus`);
+  const found = [...RING_CASES, ...TRANSPORT_CASES].find((c) => c.id === id);
+  if (!found) throw new Error(`no ring or transport case ${id} in the corpus`);
   return found;
 }
 
