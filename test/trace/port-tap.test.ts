@@ -60,6 +60,26 @@ describe.each([false, true])("tapPort, by Promise: %s", (later) => {
     );
   });
 
+  it("tells of queue resets and stops, and has none where the port has none", async () => {
+    const { port, told, rig } = tapped(later);
+    await port.resetQueue?.(3);
+    expect(await port.queueInReset?.(3)).toBe(false);
+    await port.disableQueue?.(2);
+    expect(told.map(({ access, step, section }) => [access, step, section])).toEqual([
+      [{ register: "queue-reset", index: 3, how: "write", value: 1 }, "queue", "2.6.1"],
+      [{ register: "queue-reset", index: 3, how: "read", value: 0 }, "queue", "2.6.1"],
+      [{ register: "queue-enable", index: 2, how: "write", value: 0 }, "queue", "2.6"],
+    ]);
+    expect(rig.port.log.map(([name, index]) => [name, index])).toEqual([
+      ["resetQueue", 3],
+      ["queueInReset", 3],
+      ["disableQueue", 2],
+    ]);
+    const { resetQueue: _, queueInReset: __, disableQueue: ___, ...plain } = rig.port;
+    const bare = tapPort(plain as TransportPort, () => {});
+    expect(["resetQueue", "queueInReset", "disableQueue"].filter((name) => name in bare)).toEqual([]);
+  });
+
   it("shows the status before a write as it was read or written last", async () => {
     const { port, told } = tapped(later);
     for (const value of [0, 1, 3]) await port.writeStatus(value);

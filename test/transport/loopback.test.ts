@@ -34,6 +34,19 @@ describe("Loopback", () => {
     expect([port.refusal(), port.queueReady(0)]).toEqual([undefined, true]);
   });
 
+  it("stops and resets queues, which is done when the call returns", async () => {
+    const rig = await started(makeRig({ supports: ["VERSION_1", "RING_RESET"] }));
+    const port = new Loopback(rig.device);
+    const enable = () =>
+      port.enableQueue(0, { size: 8, areas: { descriptor: 0x1000, driver: 0x2000, device: 0x3000 } });
+    port.resetQueue(0);
+    expect([port.queueInReset(0), port.queueReady(0)]).toEqual([false, false]);
+    enable();
+    expect([port.queueReady(0), rig.codes()]).toEqual([true, []]);
+    port.disableQueue(0);
+    expect(port.queueReady(0)).toBe(false);
+  });
+
   it("gives notifications to the last handler, and to nobody without one", async () => {
     const rig = await started(makeRig());
     const port = new Loopback(rig.device);
