@@ -116,6 +116,10 @@ export class TapPort implements TransportPort {
   enableQueue = (index: number, setup: PortQueueSetup) =>
     this.tap("enableQueue", [index, setup], () => this.inner.enableQueue(index, setup));
   queueReady = (index: number) => this.tap("queueReady", [index], () => this.inner.queueReady(index));
+  resetQueue = (index: number) => this.tap("resetQueue", [index], () => this.inner.resetQueue?.(index));
+  queueInReset = (index: number) =>
+    this.tap("queueInReset", [index], () => this.inner.queueInReset?.(index) ?? false);
+  disableQueue = (index: number) => this.tap("disableQueue", [index], () => this.inner.disableQueue?.(index));
   notify = (kickValue: number) => this.tap("notify", [kickValue], () => this.inner.notify(kickValue));
   onInterrupt = (handler: NotificationHandler) => this.inner.onInterrupt(handler);
   refusal = () => this.inner.refusal?.();

@@ -281,6 +281,11 @@ export class VirtioDevice {
     this.queueRegisters.notify(kickValue);
   }
 
+  /** Tells of a breach that a transport has seen on its registers, as of the device's own; nothing else comes of it. */
+  violation(error: VirtioError): void {
+    this.report.violation(error);
+  }
+
   // The host's side
 
   /**

@@ -24,6 +24,7 @@ import { Initialisation, type InitialisationOptions } from "./initialisation";
 import { MISDEED_STEPS } from "./misdeeds";
 import type { Awaitable, TransportPort } from "./port";
 import { type DriverProfile, driverProfile } from "./profiles";
+import { type QueueResetOptions, QueueResets } from "./queue-reset";
 import type { AbortedBuffer } from "./queue-setup";
 import { StatusRegister } from "./status-register";
 import { STEPS } from "./steps";
@@ -79,6 +80,7 @@ export class VirtioDriver {
   private readonly supports: FeatureSet;
   private run: Initialisation | undefined;
   private needsReset = false;
+  private readonly queueResets: QueueResets;
 
   /** @throws VirtioError UNKNOWN_NAME naming the nearest feature or profile */
   constructor(options: DriverOptions) {
@@ -90,6 +92,7 @@ export class VirtioDriver {
     this.profile = driverProfile(options.profile ?? "linux-current");
     this.supports = FeatureSet.from(options.supports, this.deviceType);
     this.status = new StatusRegister(port, onEvent, statusReads);
+    this.queueResets = new QueueResets(statusReads);
     this.configLayout =
       options.configLayout ?? (this.deviceType === undefined ? [] : CONFIG_LAYOUTS[this.deviceType]);
     this.config = new ConfigReader(port, this.configLayout, this.deviceType, onEvent, byteOrder);
@@ -212,7 +215,8 @@ export class VirtioDriver {
   /**
    * Publishes what was added to a queue, and notifies the device if it wants that.
    *
-   * @throws VirtioError STATUS_SEQUENCE before DRIVER_OK (§3.1.1) and while suspended (§3.4.1), QUEUE_INDEX_RANGE
+   * @throws VirtioError STATUS_SEQUENCE before DRIVER_OK (§3.1.1), while suspended (§3.4.1) and during the queue's own
+   *   reset (§2.6.1), QUEUE_INDEX_RANGE
    */
   kick(index: number): Awaitable<void> {
     const queue = this.queues[index];
@@ -220,6 +224,7 @@ export class VirtioDriver {
       throw new VirtioError("QUEUE_INDEX_RANGE", `queue ${index}: the driver has ${this.queues.length}`);
     }
     this.requireLive(index);
+    this.queueResets.requireOver(index);
     const isNotified = queue.publish();
     this.options.onPublish?.(index, isNotified);
     return isNotified ? this.port.notify(queue.kickValue) : undefined;
@@ -232,7 +237,7 @@ export class VirtioDriver {
    */
   poll(): boolean {
     if (this.needsReset) throw this.resetError();
-    return this.queues.some((queue) => queue.hasUsed());
+    return this.queues.some((queue) => queue.alive && queue.hasUsed());
   }
 
   /** Asks for the status, as after a configuration change notification. @throws as {@link poll} */
@@ -245,7 +250,8 @@ export class VirtioDriver {
    * Suspends the device and waits until it shows that (§3.4): no buffer is in progress then, and none may be added,
    * nor anything else be touched, until `resume` or a reset.
    *
-   * @throws VirtioError STATUS_SEQUENCE if SUSPEND is not negotiated or the device not live, DEVICE_NEEDS_RESET
+   * @throws VirtioError STATUS_SEQUENCE if SUSPEND is not negotiated, the device not live or a queue's reset under way,
+   *   DEVICE_NEEDS_RESET
    */
   async suspend(): Promise<void> {
     if (!this.negotiated?.has(VIRTIO_F_SUSPEND) || (this.status.last & DRIVER_OK) === 0) {
@@ -254,6 +260,7 @@ export class VirtioDriver {
         : "SUSPEND is not negotiated";
       throw new VirtioError("STATUS_SEQUENCE", `can't suspend: ${why}`, { section: "3.4" });
     }
+    this.queueResets.requireOver();
     await this.status.change(SUSPEND, SUSPEND, DRIVER_OK, "suspended");
   }
 
@@ -275,6 +282,26 @@ export class VirtioDriver {
   async reset(): Promise<readonly AbortedBuffer[]> {
     await this.status.reset();
     return this.forget(this.run);
+  }
+
+  /**
+   * Resets one queue while the device lives on, waits until the device shows that it is over, and sets the queue up again
+   * (§2.6.1): a new `queues[index]`, whose predecessor is disposed. A queue that an earlier call left disabled is only set up.
+   *
+   * @returns the buffers that were in flight in it: the device has let go of them without a word
+   * @throws VirtioError QUEUE_INDEX_RANGE, BAD_ARGUMENT; STATUS_SEQUENCE without RING_RESET, on a transport without queue
+   *   reset, while suspended, or if a device reset comes between; DEVICE_NEEDS_RESET if it never ends or had no effect;
+   *   QUEUE_NOT_READY if the device doesn't enable the queue again
+   */
+  async resetQueue(index: number, options: QueueResetOptions = {}): Promise<readonly AbortedBuffer[]> {
+    if (this.needsReset) throw this.resetError();
+    const { run } = this;
+    if (run === undefined || (this.status.last & SUSPEND) !== 0) {
+      const why = run === undefined ? "there is no ring yet" : "the device is suspended";
+      const text = `queue ${index} can't be reset: ${why}`;
+      throw new VirtioError("STATUS_SEQUENCE", text, { section: "2.6.1", queue: index });
+    }
+    return this.queueResets.reset(run, index, options, () => this.run === run);
   }
 
   /** Gives the device up (§3.1.1): FAILED until the next initialisation resets it. */
@@ -318,6 +345,7 @@ export class VirtioDriver {
   /** After a reset was read back, and not before, buffers are the driver's again (§3.3.1). */
   private forget(run: Initialisation | undefined): readonly AbortedBuffer[] {
     this.needsReset = false;
+    this.queueResets.forget();
     const aborted = run?.release() ?? [];
     if (this.run === run) this.run = undefined;
     if (aborted.length > 0) {
@@ -329,7 +357,9 @@ export class VirtioDriver {
 
   private interrupted(kind: "used" | "config", queue: number | undefined): void {
     if (kind === "used") {
-      this.options.onUsed?.(queue ?? 0);
+      if (queue !== undefined) this.options.onUsed?.(queue);
+      // §4.2.3.4: where the transport can't say which, it may be any.
+      else for (const { index } of this.queues) this.options.onUsed?.(index);
       return;
     }
     const status = this.port.readStatus();

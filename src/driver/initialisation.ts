@@ -134,8 +134,13 @@ export class Initialisation {
   }
 
   /** Makes and enables a queue; its size. */
-  addQueue(index: number, maximum: number, ring: RingLayout): Promise<number> {
-    const { queueSize = 256, indirect = 0, batch, clampUsedLength, onViolation } = this.options;
+  addQueue(
+    index: number,
+    maximum: number,
+    ring: RingLayout,
+    queueSize = this.options.queueSize ?? 256,
+  ): Promise<number> {
+    const { indirect = 0, batch, clampUsedLength, onViolation } = this.options;
     return this.set.add(this.port, index, maximum, ring, {
       queueSize,
       indirect,
@@ -153,6 +158,11 @@ export class Initialisation {
   /** Lets go of the queues after a reset; what was in flight. */
   release(): AbortedBuffer[] {
     return this.set.release();
+  }
+
+  /** Lets go of one queue after its own reset; what was in flight. */
+  releaseQueue(index: number): AbortedBuffer[] {
+    return this.set.releaseQueue(index);
   }
 
   validation(): ValidateContext {

@@ -43,6 +43,12 @@ export interface TransportPort {
   /** Sets a queue up and enables it; whether it worked says `queueReady`. */
   enableQueue(index: number, setup: PortQueueSetup): Awaitable<void>;
   queueReady(index: number): Awaitable<boolean>;
+  /** Asks for the reset of one queue (§2.6.1); over when `queueInReset` says no. Absent where the transport has none. */
+  resetQueue?(index: number): Awaitable<void>;
+  /** Whether a queue reset is still under way. Comes with `resetQueue`. */
+  queueInReset?(index: number): Awaitable<boolean>;
+  /** Stops a queue without a reset, where the transport knows that (MMIO, §4.2.2.2; PCI doesn't). */
+  disableQueue?(index: number): Awaitable<void>;
   /** An available buffer notification; `kickValue` as DriverQueue gives it (§2.9). */
   notify(kickValue: number): Awaitable<void>;
   /** Sends the device's notifications to `handler` from now on. */

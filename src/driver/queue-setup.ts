@@ -38,7 +38,8 @@ export class QueueSet {
   readonly queues: DriverQueue[] = [];
   private readonly core: Core;
   private readonly allocator: GuestAllocator;
-  private readonly owned: number[] = [];
+  /** Guest memory by queue. */
+  private readonly owned: number[][] = [];
 
   constructor(core: Core, allocator: GuestAllocator) {
     this.core = core;
@@ -46,7 +47,7 @@ export class QueueSet {
   }
 
   /**
-   * Makes queue `index` and has the device enable it.
+   * Makes queue `index` and has the device enable it: the next one, or one that was released.
    *
    * @param maximum most descriptors that the device allows, ≥ 1
    * @returns its size
@@ -60,7 +61,7 @@ export class QueueSet {
     wishes: QueueWishes,
   ): Promise<number> {
     const size = chooseSize(maximum, wishes.queueSize, ring);
-    const areas = this.place(ring, size, wishes.isLegacy);
+    const areas = this.place(index, ring, size, wishes.isLegacy);
     const { batch, clampUsedLength, onViolation } = wishes;
     const entries = ring.indirect ? wishes.indirect : 0;
     const queue = new DriverQueue(this.core, {
@@ -72,10 +73,15 @@ export class QueueSet {
       ...(batch === undefined ? {} : { batch }),
       ...(clampUsedLength === undefined ? {} : { clampUsedLength }),
       ...(entries > 0
-        ? { indirect: { entries, tables: this.allocate(size * entries * VIRTQ_DESC_SIZE, VIRTQ_DESC_SIZE) } }
+        ? {
+            indirect: {
+              entries,
+              tables: this.allocate(index, size * entries * VIRTQ_DESC_SIZE, VIRTQ_DESC_SIZE),
+            },
+          }
         : {}),
     });
-    this.queues.push(queue);
+    this.queues[index] = queue;
     await port.enableQueue(index, { size, areas });
     if (await port.queueReady(index)) return size;
     throw new VirtioError(
@@ -90,32 +96,42 @@ export class QueueSet {
 
   /** Lets go of all queues and their memory; only after the device was reset (§2.4.2, §3.3.1). */
   release(): AbortedBuffer[] {
-    const aborted = this.queues.flatMap((queue) =>
-      queue.inFlightTokens().map((token) => ({ queue: queue.index, token })),
-    );
-    for (const queue of this.queues.splice(0)) queue.dispose();
-    for (const address of this.owned.splice(0)) this.allocator.free(address);
+    const aborted = this.owned.flatMap((_, index) => this.releaseQueue(index));
+    this.queues.length = 0;
+    this.owned.length = 0;
     return aborted;
   }
 
-  private place(ring: RingLayout, size: number, isLegacy: boolean) {
+  /** Lets go of one queue and its memory; only after the device has reset it (§2.6.1). It stays listed, disposed. */
+  releaseQueue(index: number): AbortedBuffer[] {
+    const queue = this.queues[index];
+    const tokens = queue?.alive ? queue.inFlightTokens() : [];
+    queue?.dispose();
+    for (const address of this.owned[index]?.splice(0) ?? []) this.allocator.free(address);
+    return tokens.map((token) => ({ queue: index, token }));
+  }
+
+  private place(index: number, ring: RingLayout, size: number, isLegacy: boolean) {
     const { descriptor, driver, device } = ringAreas(ring.layout, size);
     if (isLegacy) {
       // §2.7.2: descriptors and available ring together, the used ring on the next page.
       const used = Math.ceil((descriptor.bytes + driver.bytes) / LEGACY_ALIGN) * LEGACY_ALIGN;
-      const base = this.allocate(used + device.bytes, LEGACY_ALIGN);
+      const bytes = used + device.bytes;
+      // §4.2.4: page 0 would say that there is no queue. What lies there is kept, so that the next piece is another.
+      const base = this.allocate(index, bytes, LEGACY_ALIGN) || this.allocate(index, bytes, LEGACY_ALIGN);
       return { descriptor: base, driver: base + descriptor.bytes, device: base + used };
     }
     return {
-      descriptor: this.allocate(descriptor.bytes, descriptor.align),
-      driver: this.allocate(driver.bytes, driver.align),
-      device: this.allocate(device.bytes, device.align),
+      descriptor: this.allocate(index, descriptor.bytes, descriptor.align),
+      driver: this.allocate(index, driver.bytes, driver.align),
+      device: this.allocate(index, device.bytes, device.align),
     };
   }
 
-  private allocate(bytes: number, align: number): number {
+  private allocate(index: number, bytes: number, align: number): number {
     const address = this.allocator.allocate(bytes, align);
-    this.owned.push(address);
+    this.owned[index] ??= [];
+    this.owned[index].push(address);
     return address;
   }
 }

@@ -90,6 +90,30 @@ export function tapPort(
       answered(port.queueReady(index), (isReady) =>
         read({ register: "queue-enable", index }, "2.6", `queue ${index}`, isReady ? 1 : 0),
       ),
+    ...(port.resetQueue === undefined
+      ? {}
+      : {
+          resetQueue: (index: number) => {
+            write({ register: "queue-reset", index, value: 1 }, "2.6.1", `queue ${index}`);
+            return port.resetQueue?.(index);
+          },
+        }),
+    ...(port.queueInReset === undefined
+      ? {}
+      : {
+          queueInReset: (index: number) =>
+            answered(port.queueInReset?.(index) ?? false, (isResetting) =>
+              read({ register: "queue-reset", index }, "2.6.1", `queue ${index}`, isResetting ? 1 : 0),
+            ),
+        }),
+    ...(port.disableQueue === undefined
+      ? {}
+      : {
+          disableQueue: (index: number) => {
+            write({ register: "queue-enable", index, value: 0 }, "2.6", `queue ${index}`);
+            return port.disableQueue?.(index);
+          },
+        }),
     notify: (kickValue) => {
       if (whileLive || !isLive()) write({ register: "notify", value: kickValue >>> 0 }, "2.9", "queue");
       return port.notify(kickValue);

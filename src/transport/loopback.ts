@@ -76,6 +76,19 @@ export class Loopback implements TransportPort {
     return this.device.queueReady(index);
   }
 
+  resetQueue(index: number): void {
+    this.device.resetQueue(index);
+  }
+
+  /** Never: a device in the same process has reset its queue when the call returns. */
+  queueInReset(_index: number): boolean {
+    return false;
+  }
+
+  disableQueue(index: number): void {
+    this.device.disableQueue(index);
+  }
+
   notify(kickValue: number): void {
     this.device.notify(kickValue);
   }

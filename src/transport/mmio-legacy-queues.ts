@@ -1,0 +1,112 @@
+/**
+ * The queues of virtio-mmio, version 1 (§4.2.4): GuestPageSize, QueueAlign and QueuePFN, with the three areas of a queue
+ * one behind the other as legacy drivers lay them out (§2.7.2). Non-zero QueuePFN means in use; 0 stops the queue.
+ */
+import type { VirtioDevice } from "../device/device";
+import { VirtioError } from "../errors";
+import { VIRTIO_MMIO_GUEST_PAGE_SIZE, VIRTIO_MMIO_QUEUE_ALIGN, VIRTIO_MMIO_QUEUE_PFN } from "../spec/mmio";
+import { ringAreas } from "../virtqueue/layout";
+import { MmioQueueSelect } from "./mmio-queue-select";
+import type { MmioRegister } from "./mmio-register";
+
+/** What is programmed for a queue. */
+interface QueueFields {
+  size: number;
+  /** Bytes. */
+  align: number;
+  /** The page that the queue begins at, while it is in use. */
+  pfn: number;
+}
+
+const fresh = (): QueueFields => ({ size: 0, align: 0, pfn: 0 });
+
+/** The legacy queue registers of one device. */
+export class MmioLegacyQueues {
+  private readonly device: VirtioDevice;
+  private readonly select: MmioQueueSelect<QueueFields>;
+  /** Bytes. Outlives a reset: Linux writes it once when it finds the device, and resets the device afterwards. */
+  private pageSize = 0;
+
+  constructor(device: VirtioDevice) {
+    this.device = device;
+    this.select = new MmioQueueSelect(device, fresh);
+  }
+
+  /** The device was reset: QueuePFN is 0 for all queues. */
+  reset(): void {
+    this.select.reset();
+  }
+
+  registers(): MmioRegister[] {
+    const { select } = this;
+    return [
+      ...select.registers("QueueNum"),
+      {
+        at: VIRTIO_MMIO_GUEST_PAGE_SIZE,
+        name: "GuestPageSize",
+        write: (value) => {
+          this.pageSize = value;
+        },
+      },
+      {
+        at: VIRTIO_MMIO_QUEUE_ALIGN,
+        name: "QueueAlign",
+        write: (value) =>
+          select.program("QueueAlign", value, (fields) => {
+            fields.align = value;
+          }),
+      },
+      {
+        at: VIRTIO_MMIO_QUEUE_PFN,
+        name: "QueuePFN",
+        read: () => (this.device.queueReady(select.index) ? (select.fields?.pfn ?? 0) : 0),
+        write: (value) => this.writePfn(value),
+      },
+    ];
+  }
+
+  private writePfn(pfn: number): void {
+    const { device, select, pageSize } = this;
+    const { index } = select;
+    if (pfn === 0) {
+      device.disableQueue(index);
+      return;
+    }
+    select.program("QueuePFN", pfn, (fields) => {
+      const { size, align } = fields;
+      const wrong = notPowerOfTwo("GuestPageSize", pageSize) ?? notPowerOfTwo("QueueAlign", align);
+      if (wrong !== undefined) {
+        const reason = `QueuePFN ${pfn} of queue ${index}: ${wrong}`;
+        device.violation(new VirtioError("BAD_ARGUMENT", reason, { section: "4.2.4", queue: index }));
+        return;
+      }
+      fields.pfn = pfn;
+      device.enableQueue(index, { size, areas: legacyAreas(BigInt(pfn) * BigInt(pageSize), size, align) });
+    });
+  }
+}
+
+/**
+ * Where the areas of a legacy queue are (§2.7.2): the available ring right behind the descriptors, the used ring at the
+ * next boundary behind that.
+ *
+ * @param descriptor guest-physical address of the descriptor table
+ * @param size descriptors
+ * @param align of the used ring, bytes, a power of two
+ */
+export function legacyAreas(
+  descriptor: bigint,
+  size: number,
+  align: number,
+): { descriptor: bigint; driver: bigint; device: bigint } {
+  const areas = ringAreas("split", size);
+  const driver = descriptor + BigInt(areas.descriptor.bytes);
+  const behind = driver + BigInt(areas.driver.bytes);
+  const boundary = BigInt(align);
+  return { descriptor, driver, device: ((behind + boundary - 1n) / boundary) * boundary };
+}
+
+function notPowerOfTwo(name: string, value: number): string | undefined {
+  const isPower = value !== 0 && (value & (value - 1)) === 0;
+  return isPower ? undefined : `${name} ${value} is no power of two`;
+}
