@@ -107,6 +107,7 @@ const SMALL = [
 ];
 
 it("QEMU is installed", ({ skip }) => {
+  if (QEMU === undefined) console.warn(QEMU_MISSING);
   skip(QEMU === undefined && process.env.CI === undefined, QEMU_MISSING);
   expect(QEMU, QEMU_MISSING).toBeDefined();
 });
