@@ -13,7 +13,7 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/{slow,package}/**"],
+    exclude: ["test/{slow,package,interop}/**"],
     testTimeout: 60_000,
     // By default one core stays idle, which is half of the machine where there are two.
     maxWorkers: "100%",

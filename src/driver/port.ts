@@ -28,6 +28,11 @@ export interface TransportPort {
   readonly deviceId: number;
   /** "pci", "mmio", "ccw", "loopback": some features exist on some transports only, and drivers order their words by it. */
   readonly transport: string;
+  /**
+   * The device sees guest memory through a copy alone: the queues keep the ranges that they write, and whoever carries
+   * them over asks for them (`DriverQueue.touched`). Default false.
+   */
+  readonly copiesMemory?: boolean;
   /** 32 bits of the offered features, word 0…3. */
   readDeviceFeatures(word: number): Awaitable<number>;
   /** Replaces 32 bits of the accepted features. */

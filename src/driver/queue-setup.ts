@@ -70,6 +70,7 @@ export class QueueSet {
       size,
       areas,
       onViolation,
+      touched: port.copiesMemory ?? false,
       ...(batch === undefined ? {} : { batch }),
       ...(clampUsedLength === undefined ? {} : { clampUsedLength }),
       ...(entries > 0

@@ -46,6 +46,7 @@ export function tapPort(
   return {
     deviceId: port.deviceId,
     transport: port.transport,
+    ...(port.copiesMemory === undefined ? {} : { copiesMemory: port.copiesMemory }),
     ...(port.refusal === undefined ? {} : { refusal: () => port.refusal?.() }),
     readDeviceFeatures: (word) =>
       answered(port.readDeviceFeatures(word), (value) =>

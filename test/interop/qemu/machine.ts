@@ -1,0 +1,139 @@
+/**
+ * One QEMU microvm without firmware or a running processor: its virtio-mmio slots are reached through qtest, its guest
+ * RAM is a file in /dev/shm. Every wait is bounded, and `timeout` ends a QEMU that outlives its test.
+ */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { closeSync, constants, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, delimiter, join } from "node:path";
+import { Qtest, QtestBus } from "./qtest-bus";
+
+const BINARY = "qemu-system-x86_64-microvm";
+/** What a microvm has besides its virtio-mmio slots, and what its firmware would want. */
+const OFF = ["acpi", "pit", "pic", "rtc", "isa-serial", "x-option-roms", "auto-kernel-cmdline"];
+/** The one accelerator without a processor; this binary has it, the large one may lack it. */
+const BOARD = [
+  ["-machine", `microvm,${OFF.map((part) => `${part}=off`)},memory-backend=mem`],
+  ["-accel", "qtest"],
+  ["-qtest-log", "none"],
+  ["-nodefaults", "-display", "none"],
+  ["-global", "virtio-mmio.force-legacy=false"],
+].flat();
+/** Bytes of guest RAM, from guest address 0 on. */
+const RAM_BYTES = 64 * 1024 * 1024;
+const SLOTS = 8;
+const SLOT_BASE = 0xfeb00000;
+const SLOT_BYTES = 0x200;
+const DEVICE_ID = 0x008;
+/** How long QEMU may take to start, in milliseconds, and to live, in seconds. */
+const START_PATIENCE = 10_000;
+const LIFETIME = "60";
+
+/** Path of QEMU, if it is installed. */
+export const QEMU = (process.env.PATH ?? "")
+  .split(delimiter)
+  .map((folder) => join(folder, BINARY))
+  .find((path) => existsSync(path));
+
+/** How to get it. */
+export const QEMU_MISSING = `no ${BINARY}: apt-get install -y --no-install-recommends qemu-system-x86`;
+
+/** A running QEMU. */
+export class Machine {
+  /** Guest RAM: a file, open for reading and writing. */
+  readonly ram: number;
+  readonly qtest: Qtest;
+  private readonly child: ChildProcess;
+  private readonly exited: Promise<void>;
+  private readonly folder: string;
+  private readonly ramPath: string;
+
+  private constructor(child: ChildProcess, folder: string, ramPath: string, qtest: Qtest) {
+    this.child = child;
+    this.exited = exitOf(child);
+    this.folder = folder;
+    this.ramPath = ramPath;
+    this.qtest = qtest;
+    this.ram = openSync(ramPath, constants.O_RDWR);
+  }
+
+  /**
+   * Starts QEMU and waits until it answers.
+   *
+   * @param devices further arguments: `-device`s and what they rest on
+   * @throws Error with QEMU's stderr when it doesn't start
+   */
+  static async start(...devices: string[]): Promise<Machine> {
+    if (QEMU === undefined) throw new Error(QEMU_MISSING);
+    const folder = mkdtempSync(join(tmpdir(), "virtq-qemu-"));
+    const ramPath = join("/dev/shm", basename(folder));
+    const pipe = join(folder, "qt");
+    execFileSync("mkfifo", [`${pipe}.in`, `${pipe}.out`]);
+    const ram = `memory-backend-file,id=mem,size=${RAM_BYTES},mem-path=${ramPath},share=on`;
+    const argv = [...BOARD, "-object", ram, "-qtest", `pipe:${pipe}`, ...devices];
+    const stderr = openSync(join(folder, "stderr"), "w");
+    const child = spawn("timeout", ["-k", "0.5", LIFETIME, QEMU, ...argv], {
+      stdio: ["ignore", "ignore", stderr],
+    });
+    closeSync(stderr);
+    try {
+      const qtest = await connect(child, pipe, () => readFileSync(join(folder, "stderr"), "utf8"));
+      return new Machine(child, folder, ramPath, qtest);
+    } catch (error) {
+      await end(child, exitOf(child));
+      remove(folder, ramPath);
+      throw error;
+    }
+  }
+
+  /** The devices' windows, in the order of the command line: QEMU fills the slots from the highest down. */
+  devices(): QtestBus[] {
+    const slots = Array.from({ length: SLOTS }, (_, i) => SLOT_BASE + (SLOTS - 1 - i) * SLOT_BYTES);
+    return slots.map((base) => new QtestBus(this.qtest, base)).filter((bus) => bus.read(DEVICE_ID, 4) !== 0);
+  }
+
+  /** Ends this QEMU and removes its files. */
+  async stop(): Promise<void> {
+    await end(this.child, this.exited);
+    this.qtest.close();
+    closeSync(this.ram);
+    remove(this.folder, this.ramPath);
+  }
+}
+
+/** A FIFO can be opened for writing once QEMU reads it, and QEMU is ready once it answers. */
+async function connect(child: ChildProcess, pipe: string, stderr: () => string): Promise<Qtest> {
+  const output = openSync(`${pipe}.out`, constants.O_RDONLY | constants.O_NONBLOCK);
+  const deadline = Date.now() + START_PATIENCE;
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`QEMU ended with ${child.exitCode}: ${stderr()}`);
+    if (Date.now() > deadline) throw new Error(`QEMU is not ready after ${START_PATIENCE} ms: ${stderr()}`);
+    try {
+      const input = openSync(`${pipe}.in`, constants.O_WRONLY | constants.O_NONBLOCK);
+      const qtest = new Qtest(input, output, stderr);
+      qtest.command(`readl 0x${SLOT_BASE.toString(16)}`);
+      return qtest;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENXIO") throw error;
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+}
+
+/** `timeout` hands SIGTERM on to its QEMU and kills it half a second later. */
+async function end(child: ChildProcess, exited: Promise<void>): Promise<void> {
+  child.kill("SIGTERM");
+  await exited;
+}
+
+function exitOf(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) resolve();
+    else child.once("exit", () => resolve());
+  });
+}
+
+function remove(folder: string, ramPath: string): void {
+  rmSync(folder, { recursive: true, force: true });
+  rmSync(ramPath, { force: true });
+}

@@ -1,0 +1,50 @@
+/**
+ * A device's registers, with guest memory carried over where the device begins to look at it: at DRIVER_OK, and at each
+ * available buffer notification.
+ */
+import { VIRTIO_MMIO_QUEUE_NOTIFY, VIRTIO_MMIO_STATUS } from "../../../src/spec/mmio";
+import { VIRTIO_CONFIG_S_DRIVER_OK } from "../../../src/spec/status";
+import type { RegisterBus } from "../../../src/transport/register-bus";
+import type { Mirror } from "./mirror";
+import type { QtestBus } from "./qtest-bus";
+
+/** One device's bus and its driver's memory. */
+export class MirroredBus implements RegisterBus {
+  private readonly bus: QtestBus;
+  private readonly mirror: Mirror;
+  /** Queues that were carried over without a notification. */
+  private readonly silent = new Set<number>();
+
+  constructor(bus: QtestBus, mirror: Mirror) {
+    this.bus = bus;
+    this.mirror = mirror;
+  }
+
+  read(offset: number, bytes: 1 | 2 | 4): number {
+    return this.bus.read(offset, bytes);
+  }
+
+  write(offset: number, bytes: 1 | 2 | 4, value: number): void {
+    if (offset === VIRTIO_MMIO_QUEUE_NOTIFY) {
+      this.push();
+      this.silent.delete(value);
+    } else if (offset === VIRTIO_MMIO_STATUS && (value & VIRTIO_CONFIG_S_DRIVER_OK) !== 0) {
+      this.mirror.pushAll();
+    }
+    this.bus.write(offset, bytes, value);
+  }
+
+  /**
+   * Carries over what is left and notifies of it. The driver decided by what the device had asked for when memory was last
+   * carried back; the device may have gone to sleep since, so it is notified in any case.
+   */
+  settle(): void {
+    this.push();
+    for (const queue of this.silent) this.bus.write(VIRTIO_MMIO_QUEUE_NOTIFY, 4, queue);
+    this.silent.clear();
+  }
+
+  private push(): void {
+    for (const queue of this.mirror.push()) this.silent.add(queue);
+  }
+}
