@@ -17,6 +17,7 @@ export class Qtest {
   private readonly complaints: () => string;
   private readonly piece = Buffer.alloc(4096);
   private received = "";
+  private hasAnswered = false;
 
   /** @param complaints what QEMU has written to its stderr so far */
   constructor(input: number, output: number, complaints: () => string) {
@@ -61,10 +62,12 @@ export class Qtest {
     }
   }
 
-  /** Bytes read, 0 at the end, -1 when there are none yet. */
+  /** Bytes read, 0 at the end, -1 when there are none yet. QEMU opens the FIFO for its answers after the other one. */
   private read(): number {
     try {
-      return readSync(this.output, this.piece);
+      const bytes = readSync(this.output, this.piece);
+      this.hasAnswered ||= bytes > 0;
+      return bytes === 0 && !this.hasAnswered ? -1 : bytes;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EAGAIN") return -1;
       throw error;
