@@ -153,6 +153,7 @@ export class DeviceFeatures {
       featuresWritten,
       window: this.window ?? null,
       refusal: this.refusal ?? null,
+      writtenLate: this.writtenLate,
     };
   }
 
@@ -165,6 +166,7 @@ export class DeviceFeatures {
     this.featuresWritten = image.featuresWritten;
     this.window = image.window ?? undefined;
     this.refusal = image.refusal ?? undefined;
+    this.writtenLate = image.writtenLate;
   }
 
   private freeze(set: FeatureSet): void {

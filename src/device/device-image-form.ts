@@ -16,10 +16,10 @@ import {
   text,
   whole,
 } from "./image-shape";
-import type { Phase } from "./status";
+import { PHASES } from "./status";
 
 /** Where a device can be saved: anywhere but in the middle of a reset, which its model still works on. */
-export type SavedPhase = Exclude<Phase, "resetting">;
+export type SavedPhase = (typeof PHASES)[number];
 
 /** A device as plain data: JSON-safe, versioned, checked. `JSON.stringify` of it is its text form. */
 export interface DeviceImage {
@@ -51,6 +51,8 @@ export interface FeaturesImage {
   readonly window: "legacy" | "modern" | null;
   /** Why the last FEATURES_OK was refused. */
   readonly refusal: string | null;
+  /** Whether another set was written after the features became final. */
+  readonly writtenLate: boolean;
 }
 
 /** The configuration space: what the driver has seen of it, and what it wrote. */
@@ -90,19 +92,6 @@ export interface QueueRecordSetup {
   readonly image: QueueImage | null;
 }
 
-const PHASES: readonly SavedPhase[] = [
-  "reset",
-  "acknowledged",
-  "negotiating",
-  "setup",
-  "live",
-  "suspending",
-  "suspended",
-  "resuming",
-  "needs-reset",
-  "failed",
-];
-
 const BYTE = whole(0xff);
 const U32 = whole(0xffffffff);
 const FLAG = oneOf(false, true);
@@ -118,6 +107,7 @@ const FEATURES = record<FeaturesImage>({
   featuresWritten: FLAG,
   window: oneOf("legacy", "modern", null),
   refusal: nullOr(text),
+  writtenLate: FLAG,
 });
 
 const CONFIG = record<ConfigImage>({

@@ -82,6 +82,8 @@ function judgeFeatures({ status, phase, features: image }: DeviceImage, device: 
     invalid(`image of a legacy driver in use, profile ${profile.name} knows none before features are final`);
   if (image.isLegacy && byteOrder === "big" && phase === "live")
     invalid(`image of a legacy driver in use, the rings of a ${byteOrder}-endian one can't be served`);
+  if (image.writtenLate && image.negotiated === null)
+    invalid("a set was written after the features became final, and none is negotiated");
   if (image.negotiated === null) return;
   const negotiated = FeatureSet.fromWords(image.negotiated);
   const alien = negotiated.minus(offered);

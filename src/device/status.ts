@@ -49,7 +49,8 @@ export interface StatusStep {
 /** All steps of a kind of device. */
 export type StatusTable = readonly StatusStep[];
 
-const PHASES_TO_FAIL: readonly Phase[] = [
+/** Where a device can be found at rest: every phase but a reset that is under way. */
+export const PHASES = [
   "reset",
   "acknowledged",
   "negotiating",
@@ -59,7 +60,10 @@ const PHASES_TO_FAIL: readonly Phase[] = [
   "suspended",
   "resuming",
   "needs-reset",
-];
+  "failed",
+] as const satisfies readonly Phase[];
+
+const PHASES_TO_FAIL: readonly Phase[] = PHASES.filter((phase) => phase !== "failed");
 
 /** The order of §3.1, every bit by itself and FEATURES_OK before DRIVER_OK; SUSPEND of §3.4; FAILED from everywhere. */
 export const MODERN_STATUS: StatusTable = [

@@ -5,7 +5,7 @@ import { LEGACY_DETECTIONS } from "../../src/device/legacy";
 import { configFields } from "../../src/device/model";
 import { DEVICE_PROFILES, type DeviceProfile } from "../../src/device/profiles";
 import { CONFIG_LAYOUTS } from "../../src/negotiation/config-table";
-import { makeRig, type RigOptions, roundTrips, started } from "../control-rig";
+import { driveTo, makeRig, type RigOptions, roundTrips, started } from "../control-rig";
 
 const { transitional } = DEVICE_PROFILES;
 const MTU = 3;
@@ -433,4 +433,16 @@ describe("reserved bits", () => {
       roundTrips(rig);
     }
   });
+});
+
+it("INIT-013 §3.1.2 device: a set that came too late is remembered by an image", () => {
+  const rig = makeRig({ device: { profile: "transitional" } });
+  driveTo(rig.device, 0x03);
+  rig.device.enableQueue(0, { size: 4, areas: { descriptor: 0, driver: 0x100, device: 0x1000 } });
+  rig.device.writeFeatures(1, 1);
+  const { device } = makeRig({ device: { profile: "transitional" } });
+  device.restore(rig.device.save());
+  device.writeStatus(0x0b);
+  expect(device.status).toBe(0x03);
+  expect(device.refusal).toContain("after its first use made the features final");
 });

@@ -408,3 +408,15 @@ function driverOn(
   const supports = ["VERSION_1", 64];
   return new VirtioDriver({ port, core, allocator, supports, onEvent: transcript.sink, ...more });
 }
+
+it("a queue tells what it wrote where the port only copies guest memory, and not elsewhere", async () => {
+  for (const copiesMemory of [true, undefined]) {
+    const rig = makeRig();
+    const driver = driverOn(rig, { ...rig.port, ...(copiesMemory ? { copiesMemory } : {}) });
+    await driver.initialize();
+    const [queue] = driver.queues;
+    queue?.add([{ address: rig.allocator.allocate(16), length: 16 }], []);
+    queue?.publish();
+    expect((queue?.touched() ?? []).length > 0).toBe(copiesMemory === true);
+  }
+});
