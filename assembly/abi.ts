@@ -95,6 +95,7 @@ export const OPTION_STRICT_RING = 0x100;
 export const OPTION_RECOVER = 0x200;
 export const OPTION_CLAMP_USED_LENGTH = 0x400;
 export const OPTION_LOG = 0x800;
+export const OPTION_LENGTH_WITHOUT_WRITE = 0x1000;
 
 export const USED_RECORD_BYTES = 8;
 export const TOKEN_BYTES = 4;

@@ -112,12 +112,18 @@ function makeQueues(core: Core, options: RingOptions): WasmQueues {
     reason: "a test says so",
   };
   const common = { index, ring, size, areas, batch: Math.max(2, Math.min(size, 4096)) };
-  const { clampUsedLength = false, strictRing = false, recover = false } = policies;
+  const {
+    clampUsedLength = false,
+    lengthWithoutWrite = false,
+    strictRing = false,
+    recover = false,
+  } = policies;
   const indirect = areas.tables && { tables: areas.tables.address, entries: areas.tables.entries };
   const driver = new DriverQueue(core, {
     ...common,
     keepRings: true,
     clampUsedLength,
+    lengthWithoutWrite,
     ...(indirect && { indirect }),
   });
   const violations: VirtioError[] = [];

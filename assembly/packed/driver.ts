@@ -20,7 +20,12 @@ import {
   USED_ID_RANGE,
   USED_LEN_OVERFLOW,
 } from "../../src/spec/result";
-import { FEATURE_NOTIFICATION_DATA, LAYOUT_PACKED, OPTION_CLAMP_USED_LENGTH } from "../abi";
+import {
+  FEATURE_NOTIFICATION_DATA,
+  LAYOUT_PACKED,
+  OPTION_CLAMP_USED_LENGTH,
+  OPTION_LENGTH_WITHOUT_WRITE,
+} from "../abi";
 import {
   firstSubmission,
   segmentGpa,
@@ -264,6 +269,7 @@ function takeAnyOrder(q: usize, limit: u32): i32 {
   const ring = desc(q);
   const n = size(q);
   const shadow = driverShadow(q);
+  const counted = lengthFlags(q);
   let slot = driverUsed(q);
   let wrap = driverUsedWrap(q);
   let head = driverFreeHead(q);
@@ -277,7 +283,7 @@ function takeAnyOrder(q: usize, limit: u32): i32 {
     if (!isUsed(flags, wrap)) break;
     const tail = descTail(desc);
     const id = tailId(tail);
-    let length: u32 = flags & VIRTQ_DESC_F_WRITE ? tailLength(tail) : 0; // §2.8.4
+    let length: u32 = (flags | counted) & VIRTQ_DESC_F_WRITE ? tailLength(tail) : 0; // §2.8.4
     const entry = shadowAt(shadow, id);
     if (id >= n || !shadowCount(entry) || <u64>length > shadowWritable(entry)) {
       code = judgeUsed(q, id, length);
@@ -305,6 +311,7 @@ function takeInOrder(q: usize, limit: u32): i32 {
   const ring = desc(q);
   const n = size(q);
   const shadow = driverShadow(q);
+  const counted = lengthFlags(q);
   let taken: u32 = 0;
   while (taken < limit) {
     const slot = driverUsed(q);
@@ -315,7 +322,7 @@ function takeInOrder(q: usize, limit: u32): i32 {
       if (!isUsed(flags, wrap)) break;
       const tail = descTail(desc);
       const id = tailId(tail);
-      const length: u32 = flags & VIRTQ_DESC_F_WRITE ? tailLength(tail) : 0;
+      const length: u32 = (flags | counted) & VIRTQ_DESC_F_WRITE ? tailLength(tail) : 0;
       const code = judgeUsed(q, id, length);
       if (code < 0) {
         if (!taken) return fail(q, code);
@@ -340,6 +347,12 @@ function takeInOrder(q: usize, limit: u32): i32 {
     taken++;
   }
   return taken;
+}
+
+/** Flags that every used descriptor is taken to have: WRITE for a device that leaves it out (lengthWithoutWrite). */
+@inline
+function lengthFlags(q: usize): u32 {
+  return features(q) & OPTION_LENGTH_WITHOUT_WRITE ? VIRTQ_DESC_F_WRITE : 0;
 }
 
 /** Whether a used descriptor may be believed: 0, or the breach (§2.8.4). */

@@ -49,6 +49,8 @@ export interface InitialisationOptions {
   readonly batch?: number;
   /** Cut off used lengths that are too long instead of breaking (old devices). */
   readonly clampUsedLength?: boolean;
+  /** Packed: believe used lengths of a device that leaves WRITE out (QEMU), as §2.8.4 tells a driver not to. */
+  readonly lengthWithoutWrite?: boolean;
   /** Hears of breaches of the device in the rings. */
   readonly onViolation?: (error: VirtioError) => void;
 }
@@ -140,12 +142,13 @@ export class Initialisation {
     ring: RingLayout,
     queueSize = this.options.queueSize ?? 256,
   ): Promise<number> {
-    const { indirect = 0, batch, clampUsedLength, onViolation } = this.options;
+    const { indirect = 0, batch, clampUsedLength, lengthWithoutWrite, onViolation } = this.options;
     return this.set.add(this.port, index, maximum, ring, {
       queueSize,
       indirect,
       batch,
       clampUsedLength,
+      lengthWithoutWrite,
       isLegacy: this.isLegacy,
       onViolation: (error) => {
         const note = { note: error.message, code: error.code };

@@ -22,6 +22,7 @@ export interface QueueWishes {
   /** Most chains per crossing into the core. */
   readonly batch?: number | undefined;
   readonly clampUsedLength?: boolean | undefined;
+  readonly lengthWithoutWrite?: boolean | undefined;
   /** One run of pages, as the legacy interface wants it (§2.7.2). */
   readonly isLegacy: boolean;
   readonly onViolation: (error: VirtioError) => void;
@@ -62,7 +63,7 @@ export class QueueSet {
   ): Promise<number> {
     const size = chooseSize(maximum, wishes.queueSize, ring);
     const areas = this.place(index, ring, size, wishes.isLegacy);
-    const { batch, clampUsedLength, onViolation } = wishes;
+    const { batch, clampUsedLength, lengthWithoutWrite, onViolation } = wishes;
     const entries = ring.indirect ? wishes.indirect : 0;
     const queue = new DriverQueue(this.core, {
       index,
@@ -73,6 +74,7 @@ export class QueueSet {
       touched: port.copiesMemory ?? false,
       ...(batch === undefined ? {} : { batch }),
       ...(clampUsedLength === undefined ? {} : { clampUsedLength }),
+      ...(lengthWithoutWrite === undefined ? {} : { lengthWithoutWrite }),
       ...(entries > 0
         ? {
             indirect: {

@@ -24,6 +24,11 @@ export interface DriverQueueOptions extends QueueOptions {
   readonly indirect?: { readonly tables: GuestAddress; readonly entries: number };
   /** Cut a used length above the writable total instead of breaking (old devices); default false. */
   readonly clampUsedLength?: boolean;
+  /**
+   * Packed: take a used length at its word where the device left WRITE out, which §2.8.4 has a driver ignore. For
+   * devices that never set it (QEMU); default false: such a buffer counts as 0 bytes.
+   */
+  readonly lengthWithoutWrite?: boolean;
   /** Leave the rings as they are, for a queue that is restored; default false. */
   readonly keepRings?: boolean;
 }
@@ -50,7 +55,11 @@ export class DriverQueue extends RingHalf {
 
   /** @throws VirtioError BAD_ARGUMENT, QUEUE_SIZE_INVALID, RING_ALIGN, RING_ADDR_OVERFLOW, RING_OUT_OF_GUEST, RING_OVERLAP */
   constructor(core: Core, options: DriverQueueOptions) {
-    super(core, options, abi.ROLE_DRIVER, options.clampUsedLength ? abi.OPTION_CLAMP_USED_LENGTH : 0);
+    const { clampUsedLength = false, lengthWithoutWrite = false } = options;
+    const bits =
+      (clampUsedLength ? abi.OPTION_CLAMP_USED_LENGTH : 0) |
+      (lengthWithoutWrite ? abi.OPTION_LENGTH_WITHOUT_WRITE : 0);
+    super(core, options, abi.ROLE_DRIVER, bits);
     this.#verbs = driverVerbs(core.exports, this.ring.layout);
     this.#usedAt = this.q + this.state.driverRecords;
     this.#tokensAt = this.#usedAt + this.batch * abi.USED_RECORD_BYTES;

@@ -223,6 +223,18 @@ eachPacked(({ open, slot, available, used }) => {
       expect(takeUsed(world)).toEqual(tokens.map((token) => ({ token, length: 0 })));
     });
 
+    test("PACKED-036 §2.8.4 driver: lengthWithoutWrite believes a device that leaves WRITE out, within what is writable", () => {
+      for (const inOrder of [false, true]) {
+        const world = open({ inOrder }, { options: { lengthWithoutWrite: true } });
+        const tokens = offer(world, writable(0, 64), readable(1), writable(2, 64));
+        world.packed.used(slot(0), { id: 0, len: 63, flags: used(0) });
+        world.packed.used(slot(1), { id: 1, len: 0, flags: used(1) });
+        expect(takeUsed(world)).toEqual([63, 0].map((length, i) => ({ token: tokens[i], length })));
+        world.packed.used(slot(2), { id: 2, len: 65, flags: used(2) });
+        expect(world.driver.takeUsed(8)).toEqual({ used: [], error: "USED_LEN_OVERFLOW" });
+      }
+    });
+
     test("PACKED-037 §2.8.4 driver: the address of a used descriptor means nothing", () => {
       const world = open();
       const [token] = offer(world, writable(0, 64));

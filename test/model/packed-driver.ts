@@ -112,7 +112,8 @@ export class PackedDriver extends ReferenceDriver {
     if (buffer === undefined) {
       return "USED_ID_NOT_INFLIGHT";
     }
-    const written = (flags & VIRTQ_DESC_F_WRITE) === 0 ? 0 : length; // §2.8.5: no length without WRITE
+    const isCounted = (flags & VIRTQ_DESC_F_WRITE) !== 0 || this.policies.lengthWithoutWrite === true; // §2.8.4
+    const written = isCounted ? length : 0;
     const checked = this.usedLength(written, buffer);
     return typeof checked === "string" ? checked : { slot: id, length: checked };
   }

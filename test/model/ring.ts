@@ -143,6 +143,8 @@ export interface RingPolicies {
   readonly recover?: boolean;
   /** A used length above the writable length counts as the writable length. */
   readonly clampUsedLength?: boolean;
+  /** Packed: a used length counts without WRITE too. */
+  readonly lengthWithoutWrite?: boolean;
 }
 
 /** Where both halves start, with nothing in flight: a restored queue. */

@@ -122,6 +122,7 @@ export function makeSetup(random: Random, program: number): Setup {
       strictRing: random.oneIn(4),
       recover: random.oneIn(4),
       clampUsedLength: random.oneIn(4),
+      lengthWithoutWrite: random.oneIn(8),
     },
     start: makeStart(random, layout, size),
     index: random.oneIn(2) ? 0 : random.pick([1, 63, 0xffff]),
