@@ -1,18 +1,17 @@
 /**
- * A driver of one QEMU device: core, guest memory, transport and VirtioDriver, put together. What its device driver does
- * with the queues goes through `exchange`, which keeps both memories alike.
+ * A guest of one QEMU: a core with guest memory, which any number of drivers share, each on a device of the machine.
+ * What they do with their queues goes through `until`, which keeps the guest's memory and QEMU's alike.
  */
 import { type Core, loadCore } from "../../../src/core/core";
 import { type DriverOptions, VirtioDriver } from "../../../src/driver/driver";
 import { MmioPort } from "../../../src/transport/mmio-port";
-import type { DriverQueue } from "../../../src/virtqueue/driver-queue";
 import { GuestAllocator } from "../../../src/virtqueue/guest-allocator";
 import type { Machine } from "./machine";
 import { Mirror } from "./mirror";
 import { MirroredBus } from "./mirrored-bus";
 import type { QtestBus } from "./qtest-bus";
 
-/** As much of QEMU's RAM as a driver uses; all of it is compared at each exchange. */
+/** As much of QEMU's RAM as the drivers use; all of it is compared at each exchange. */
 const GUEST_BYTES = 1024 * 1024;
 /** QEMU takes a queue whose descriptor area is at address 0 for one that was never set up, and says nothing. */
 const FIRST_PAGE = 4096;
@@ -22,59 +21,74 @@ const PATIENCE = 10_000;
 /** What is the same for each driver here. */
 type GuestOptions = Omit<DriverOptions, "port" | "core" | "allocator">;
 
-/** One device with its driver. */
+/** Memory and drivers. */
 export class Guest {
-  readonly driver: VirtioDriver;
   readonly core: Core;
   readonly allocator: GuestAllocator;
   private readonly mirror: Mirror;
-  private readonly bus: MirroredBus;
+  private readonly drivers: VirtioDriver[] = [];
+  private readonly buses: MirroredBus[] = [];
 
-  private constructor(
-    driver: VirtioDriver,
-    core: Core,
-    allocator: GuestAllocator,
-    mirror: Mirror,
-    bus: MirroredBus,
-  ) {
-    this.driver = driver;
+  private constructor(core: Core, file: number) {
     this.core = core;
-    this.allocator = allocator;
-    this.mirror = mirror;
-    this.bus = bus;
+    this.allocator = new GuestAllocator(core, { gpa: FIRST_PAGE, size: GUEST_BYTES - FIRST_PAGE });
+    this.mirror = new Mirror(core, file, () => this.drivers.flatMap(({ queues }) => queues));
+  }
+
+  /** A guest without drivers. */
+  static async of(machine: Machine): Promise<Guest> {
+    return new Guest(await loadCore({ guestBytes: GUEST_BYTES }), machine.ram);
   }
 
   /** A driver, not yet initialised, for a device that nobody drives yet. */
-  static async of(machine: Machine, device: QtestBus | undefined, options: GuestOptions): Promise<Guest> {
+  async attach(device: QtestBus | undefined, options: GuestOptions): Promise<VirtioDriver> {
     if (device === undefined) throw new Error("QEMU has no such device");
-    const core = await loadCore({ guestBytes: GUEST_BYTES });
-    const allocator = new GuestAllocator(core, { gpa: FIRST_PAGE, size: GUEST_BYTES - FIRST_PAGE });
-    let queues: () => readonly DriverQueue[] = () => [];
-    const mirror = new Mirror(core, machine.ram, () => queues());
-    const bus = new MirroredBus(device, mirror);
+    const { core, allocator } = this;
+    const bus = new MirroredBus(device, this.mirror, () => driver.queues);
     const port = Object.assign(await MmioPort.open(bus), { copiesMemory: true });
-    const driver = new VirtioDriver({ profile: "linux-current", ...options, port, core, allocator });
-    queues = () => driver.queues;
-    return new Guest(driver, core, allocator, mirror, bus);
+    // QEMU never sets WRITE in packed used descriptors: without this, nothing that it sends would have a length.
+    const driver = new VirtioDriver({ lengthWithoutWrite: true, ...options, port, core, allocator });
+    this.drivers.push(driver);
+    this.buses.push(bus);
+    return driver;
   }
 
   /**
-   * Lets the device work until something has come of it.
+   * Lets the devices work until something has come of it.
    *
-   * @param isDone polls the device driver; called with the device's writes carried back
-   * @throws Error when that takes too long, VirtioError DEVICE_NEEDS_RESET when the device gave up
+   * @param isDone polls the device drivers; called with the devices' writes carried back
+   * @throws Error when that takes too long, VirtioError DEVICE_NEEDS_RESET when a device gave up
    */
   async until(isDone: () => boolean | Promise<boolean>): Promise<void> {
     const deadline = Date.now() + PATIENCE;
-    this.bus.settle();
-    for (;;) {
-      this.mirror.pull();
-      const done = await isDone();
-      this.bus.settle();
-      if (done) return;
-      await this.driver.check();
+    this.settle();
+    while (!(await this.step(isDone))) {
       if (Date.now() > deadline) throw new Error(`QEMU's device has done nothing for ${PATIENCE} ms`);
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
+  }
+
+  /** Lets the devices work for a few turns, for what is not to happen in them. */
+  async turns(count: number, look: () => void): Promise<void> {
+    this.settle();
+    for (let i = 0; i < count; i++) {
+      await this.step(() => {
+        look();
+        return false;
+      });
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
+  private async step(isDone: () => boolean | Promise<boolean>): Promise<boolean> {
+    this.mirror.pull();
+    const done = await isDone();
+    this.settle();
+    if (!done) for (const driver of this.drivers) await driver.check();
+    return done;
+  }
+
+  private settle(): void {
+    for (const bus of this.buses) bus.settle();
   }
 }

@@ -3,15 +3,15 @@
  * RAM is a file in /dev/shm. Every wait is bounded, and `timeout` ends a QEMU that outlives its test.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { closeSync, constants, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, delimiter, join } from "node:path";
-import { Qtest, QtestBus } from "./qtest-bus";
+import { basename, join } from "node:path";
+import type { Qemu } from "./binaries";
+import { Qmp } from "./qmp";
+import { Qtest, QtestBus, type QtestOptions } from "./qtest-bus";
 
-const BINARY = "qemu-system-x86_64-microvm";
 /** What a microvm has besides its virtio-mmio slots, and what its firmware would want. */
 const OFF = ["acpi", "pit", "pic", "rtc", "isa-serial", "x-option-roms", "auto-kernel-cmdline"];
-/** The one accelerator without a processor; this binary has it, the large one may lack it. */
 const BOARD = [
   ["-machine", `microvm,${OFF.map((part) => `${part}=off`)},memory-backend=mem`],
   ["-accel", "qtest"],
@@ -20,36 +20,46 @@ const BOARD = [
   ["-global", "virtio-mmio.force-legacy=false"],
 ].flat();
 /** Bytes of guest RAM, from guest address 0 on. */
-const RAM_BYTES = 64 * 1024 * 1024;
+export const RAM_BYTES = 64 * 1024 * 1024;
 const SLOTS = 8;
 const SLOT_BASE = 0xfeb00000;
 const SLOT_BYTES = 0x200;
 const DEVICE_ID = 0x008;
 /** How long QEMU may take to start, in milliseconds, and to live, in seconds. */
 const START_PATIENCE = 10_000;
+/** How long an answer may take, in milliseconds. */
+const PATIENCE = 5000;
 const LIFETIME = "60";
 
-/** Path of QEMU, if it is installed. */
-export const QEMU = (process.env.PATH ?? "")
-  .split(delimiter)
-  .map((folder) => join(folder, BINARY))
-  .find((path) => existsSync(path));
-
-/** How to get it. */
-export const QEMU_MISSING = `no ${BINARY}: apt-get install -y --no-install-recommends qemu-system-x86`;
+/** How a machine is started. */
+export interface MachineOptions {
+  /** How long an answer may take, in milliseconds. Default 5000. */
+  readonly patience?: number;
+  /** Open a monitor, too. Default false. */
+  readonly qmp?: boolean;
+}
 
 /** A running QEMU. */
 export class Machine {
   /** Guest RAM: a file, open for reading and writing. */
   readonly ram: number;
   readonly qtest: Qtest;
+  /** The monitor, if it was asked for. */
+  readonly qmp: Qmp | undefined;
   private readonly child: ChildProcess;
   private readonly exited: Promise<void>;
   private readonly folder: string;
   private readonly ramPath: string;
 
-  private constructor(child: ChildProcess, folder: string, ramPath: string, qtest: Qtest) {
+  private constructor(
+    child: ChildProcess,
+    folder: string,
+    ramPath: string,
+    qtest: Qtest,
+    qmp: Qmp | undefined,
+  ) {
     this.child = child;
+    this.qmp = qmp;
     this.exited = exitOf(child);
     this.folder = folder;
     this.ramPath = ramPath;
@@ -63,22 +73,31 @@ export class Machine {
    * @param devices further arguments: `-device`s and what they rest on
    * @throws Error with QEMU's stderr when it doesn't start
    */
-  static async start(...devices: string[]): Promise<Machine> {
-    if (QEMU === undefined) throw new Error(QEMU_MISSING);
+  static async start(qemu: Qemu, devices: readonly string[], options: MachineOptions = {}): Promise<Machine> {
+    if (qemu.path === undefined) throw new Error(qemu.missing);
     const folder = mkdtempSync(join(tmpdir(), "virtq-qemu-"));
     const ramPath = join("/dev/shm", basename(folder));
     const pipe = join(folder, "qt");
     execFileSync("mkfifo", [`${pipe}.in`, `${pipe}.out`]);
     const ram = `memory-backend-file,id=mem,size=${RAM_BYTES},mem-path=${ramPath},share=on`;
-    const argv = [...BOARD, "-object", ram, "-qtest", `pipe:${pipe}`, ...devices];
+    const monitor = join(folder, "qmp");
+    const argv = [
+      ...[...BOARD, "-object", ram, "-qtest", `pipe:${pipe}`],
+      ...(options.qmp ? ["-qmp", `unix:${monitor},server=on,wait=off`] : []),
+      ...devices,
+    ];
     const stderr = openSync(join(folder, "stderr"), "w");
-    const child = spawn("timeout", ["-k", "0.5", LIFETIME, QEMU, ...argv], {
+    const child = spawn("timeout", ["-k", "0.5", LIFETIME, qemu.path, ...argv], {
       stdio: ["ignore", "ignore", stderr],
     });
     closeSync(stderr);
     try {
-      const qtest = await connect(child, pipe, () => readFileSync(join(folder, "stderr"), "utf8"));
-      return new Machine(child, folder, ramPath, qtest);
+      const qtest = await connect(child, pipe, {
+        complaints: () => readFileSync(join(folder, "stderr"), "utf8"),
+        patience: options.patience ?? PATIENCE,
+      });
+      const qmp = options.qmp ? await Qmp.open(monitor) : undefined;
+      return new Machine(child, folder, ramPath, qtest, qmp);
     } catch (error) {
       await end(child, exitOf(child));
       remove(folder, ramPath);
@@ -92,8 +111,15 @@ export class Machine {
     return slots.map((base) => new QtestBus(this.qtest, base)).filter((bus) => bus.read(DEVICE_ID, 4) !== 0);
   }
 
+  /** Process ID of QEMU itself, which `timeout` has started. */
+  get pid(): number {
+    const { pid } = this.child;
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim());
+  }
+
   /** Ends this QEMU and removes its files. */
   async stop(): Promise<void> {
+    this.qmp?.close();
     await end(this.child, this.exited);
     this.qtest.close();
     closeSync(this.ram);
@@ -102,15 +128,17 @@ export class Machine {
 }
 
 /** A FIFO can be opened for writing once QEMU reads it, and QEMU is ready once it answers. */
-async function connect(child: ChildProcess, pipe: string, stderr: () => string): Promise<Qtest> {
+async function connect(child: ChildProcess, pipe: string, options: QtestOptions): Promise<Qtest> {
   const output = openSync(`${pipe}.out`, constants.O_RDONLY | constants.O_NONBLOCK);
   const deadline = Date.now() + START_PATIENCE;
+  const { complaints } = options;
   for (;;) {
-    if (child.exitCode !== null) throw new Error(`QEMU ended with ${child.exitCode}: ${stderr()}`);
-    if (Date.now() > deadline) throw new Error(`QEMU is not ready after ${START_PATIENCE} ms: ${stderr()}`);
+    if (child.exitCode !== null) throw new Error(`QEMU ended with ${child.exitCode}: ${complaints()}`);
+    if (Date.now() > deadline)
+      throw new Error(`QEMU is not ready after ${START_PATIENCE} ms: ${complaints()}`);
     try {
       const input = openSync(`${pipe}.in`, constants.O_WRONLY | constants.O_NONBLOCK);
-      const qtest = new Qtest(input, output, stderr);
+      const qtest = new Qtest(input, output, options);
       qtest.command(`readl 0x${SLOT_BASE.toString(16)}`);
       return qtest;
     } catch (error) {

@@ -18,7 +18,7 @@ const FIELD = 2;
 /** Offset of a packed descriptor's flags (§2.8.13). */
 const PACKED_FLAGS = 14;
 
-/** The two memories of one driver. */
+/** The two memories of one guest. */
 export class Mirror {
   private readonly core: Core;
   private readonly file: number;
@@ -27,10 +27,12 @@ export class Mirror {
   /** What both sides held when they were last alike. */
   private readonly common: Buffer;
   private readonly seen: Buffer;
+  /** Queues whose rings were carried over since their device was last notified of them. */
+  private readonly unannounced = new Set<DriverQueue>();
 
   /**
    * @param file guest RAM from guest address 0 on
-   * @param queues the driver's queues, made with `touched`
+   * @param queues those of all its drivers, made with `touched`
    */
   constructor(core: Core, file: number, queues: () => readonly DriverQueue[]) {
     this.core = core;
@@ -42,27 +44,32 @@ export class Mirror {
     readSync(file, this.common, 0, this.bytes, 0);
   }
 
-  /** Carries everything over, in any order: while the device looks at nothing, before DRIVER_OK (§3.1.1). */
-  pushAll(): void {
-    for (const queue of this.queues()) queue.touched();
-    this.pushBetween(0, this.bytes);
+  /**
+   * Carries over whole rings, in any order: while their device looks at nothing, before DRIVER_OK (§3.1.1). All else goes
+   * as `push` carries it, since other devices may be at work.
+   */
+  pushNew(queues: readonly DriverQueue[]): void {
+    for (const queue of queues) {
+      queue.touched();
+      for (const { address, length } of areasOf(queue)) this.pushBetween(address, address + length);
+    }
+    this.push();
   }
 
-  /**
-   * Carries over what the driver wrote: first buffers and indirect tables, then the rings as they were published.
-   *
-   * @returns the queues whose rings changed
-   */
-  push(): number[] {
+  /** Carries over what the drivers wrote: first buffers and indirect tables, then the rings as they were published. */
+  push(): void {
     let at = 0;
     for (const { address, length } of this.rings()) {
       this.pushBetween(at, address);
       at = address + length;
     }
     this.pushBetween(at, this.bytes);
-    return this.queues()
-      .filter((queue) => this.pushRing(queue))
-      .map(({ index }) => index);
+    for (const queue of this.queues()) if (this.pushRing(queue)) this.unannounced.add(queue);
+  }
+
+  /** Whether the queue's ring was carried over since the last call, so that its device has to be notified. */
+  announce(queue: DriverQueue | undefined): boolean {
+    return queue !== undefined && this.unannounced.delete(queue);
   }
 
   /**
@@ -118,16 +125,18 @@ export class Mirror {
   /** The queues' areas by address. */
   private rings(): TouchedRange[] {
     return this.queues()
-      .flatMap(({ ring, size, areas }) => {
-        const { descriptor, driver, device } = ringAreas(ring.layout, size);
-        return [
-          { address: Number(areas.descriptor), length: descriptor.bytes },
-          { address: Number(areas.driver), length: driver.bytes },
-          { address: Number(areas.device), length: device.bytes },
-        ];
-      })
+      .flatMap(areasOf)
       .sort((a, b) => a.address - b.address);
   }
+}
+
+function areasOf({ ring, size, areas }: DriverQueue): TouchedRange[] {
+  const { descriptor, driver, device } = ringAreas(ring.layout, size);
+  return [
+    { address: Number(areas.descriptor), length: descriptor.bytes },
+    { address: Number(areas.driver), length: driver.bytes },
+    { address: Number(areas.device), length: device.bytes },
+  ];
 }
 
 /** Where two memories differ, between two addresses. */

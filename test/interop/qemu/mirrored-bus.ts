@@ -5,19 +5,21 @@
 import { VIRTIO_MMIO_QUEUE_NOTIFY, VIRTIO_MMIO_STATUS } from "../../../src/spec/mmio";
 import { VIRTIO_CONFIG_S_DRIVER_OK } from "../../../src/spec/status";
 import type { RegisterBus } from "../../../src/transport/register-bus";
+import type { DriverQueue } from "../../../src/virtqueue/driver-queue";
 import type { Mirror } from "./mirror";
 import type { QtestBus } from "./qtest-bus";
 
-/** One device's bus and its driver's memory. */
+/** One device's bus and its guest's memory. */
 export class MirroredBus implements RegisterBus {
   private readonly bus: QtestBus;
   private readonly mirror: Mirror;
-  /** Queues that were carried over without a notification. */
-  private readonly silent = new Set<number>();
+  private readonly queues: () => readonly DriverQueue[];
 
-  constructor(bus: QtestBus, mirror: Mirror) {
+  /** @param queues the driver's */
+  constructor(bus: QtestBus, mirror: Mirror, queues: () => readonly DriverQueue[]) {
     this.bus = bus;
     this.mirror = mirror;
+    this.queues = queues;
   }
 
   read(offset: number, bytes: 1 | 2 | 4): number {
@@ -26,10 +28,10 @@ export class MirroredBus implements RegisterBus {
 
   write(offset: number, bytes: 1 | 2 | 4, value: number): void {
     if (offset === VIRTIO_MMIO_QUEUE_NOTIFY) {
-      this.push();
-      this.silent.delete(value);
+      this.mirror.push();
+      this.mirror.announce(this.queues()[value]);
     } else if (offset === VIRTIO_MMIO_STATUS && (value & VIRTIO_CONFIG_S_DRIVER_OK) !== 0) {
-      this.mirror.pushAll();
+      this.mirror.pushNew(this.queues());
     }
     this.bus.write(offset, bytes, value);
   }
@@ -39,12 +41,9 @@ export class MirroredBus implements RegisterBus {
    * carried back; the device may have gone to sleep since, so it is notified in any case.
    */
   settle(): void {
-    this.push();
-    for (const queue of this.silent) this.bus.write(VIRTIO_MMIO_QUEUE_NOTIFY, 4, queue);
-    this.silent.clear();
-  }
-
-  private push(): void {
-    for (const queue of this.mirror.push()) this.silent.add(queue);
+    this.mirror.push();
+    for (const queue of this.queues()) {
+      if (this.mirror.announce(queue)) this.bus.write(VIRTIO_MMIO_QUEUE_NOTIFY, 4, queue.index);
+    }
   }
 }

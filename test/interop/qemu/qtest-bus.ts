@@ -5,25 +5,30 @@
 import { closeSync, readSync, writeSync } from "node:fs";
 import type { RegisterBus } from "../../../src/transport/register-bus";
 
-/** How long an answer may take, in milliseconds. */
-const PATIENCE = 5000;
 const WIDTH = { 1: "b", 2: "w", 4: "l" } as const;
 const pause = new Int32Array(new SharedArrayBuffer(4));
+
+/** What a conversation goes by. */
+export interface QtestOptions {
+  /** What QEMU has written to its stderr so far. */
+  readonly complaints: () => string;
+  /** How long an answer may take, in milliseconds. */
+  readonly patience: number;
+}
 
 /** The protocol's two ends, opened without blocking. */
 export class Qtest {
   private readonly input: number;
   private readonly output: number;
-  private readonly complaints: () => string;
+  private readonly options: QtestOptions;
   private readonly piece = Buffer.alloc(4096);
   private received = "";
   private hasAnswered = false;
 
-  /** @param complaints what QEMU has written to its stderr so far */
-  constructor(input: number, output: number, complaints: () => string) {
+  constructor(input: number, output: number, options: QtestOptions) {
     this.input = input;
     this.output = output;
-    this.complaints = complaints;
+    this.options = options;
   }
 
   /**
@@ -45,7 +50,8 @@ export class Qtest {
   }
 
   private line(command: string): string {
-    const deadline = Date.now() + PATIENCE;
+    const { patience } = this.options;
+    const deadline = Date.now() + patience;
     for (let reads = 0; ; reads++) {
       const end = this.received.indexOf("\n");
       if (end >= 0) {
@@ -56,7 +62,7 @@ export class Qtest {
       const bytes = this.read();
       if (bytes > 0) this.received += this.piece.toString("latin1", 0, bytes);
       else if (bytes === 0) throw this.failure(command, "ended");
-      else if (Date.now() > deadline) throw this.failure(command, `did not answer for ${PATIENCE} ms`);
+      else if (Date.now() > deadline) throw this.failure(command, `did not answer for ${patience} ms`);
       // Most answers are there within microseconds; the machine belongs to others after that.
       else if (reads > 200) Atomics.wait(pause, 0, 0, 1);
     }
@@ -75,7 +81,9 @@ export class Qtest {
   }
 
   private failure(command: string, what: string): Error {
-    return new Error(`QEMU ${what} at "${command}"; its stderr: ${this.complaints().trim() || "empty"}`);
+    return new Error(
+      `QEMU ${what} at "${command}"; its stderr: ${this.options.complaints().trim() || "empty"}`,
+    );
   }
 }
 

@@ -1,0 +1,140 @@
+/** A disk image behind QEMU's virtio-blk, and requests to it that are waited for. */
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { expect } from "vitest";
+import { BLK_DRIVER_FEATURES, BlkDriver } from "../../../src/driver/blk";
+import type { VirtioDriver } from "../../../src/driver/driver";
+import { VIRTIO_BLK_SECTOR_SIZE as SECTOR, VIRTIO_BLK_S_OK } from "../../../src/spec/blk";
+import { Guest } from "./guest";
+import type { Lab } from "./lab";
+import { featuresOf, propertiesOf, type Ring } from "./rings";
+
+/** Size of the image in sectors. */
+export const SECTORS = 1024;
+/** Most requests at once. */
+export const BATCH = 32;
+/** Descriptors of a request with one piece of data: header, data, status. */
+const REQUEST = 3;
+
+/** QEMU wants all limits named, 0 for none. */
+const UNLIMITED = { bps: 0, bps_rd: 0, bps_wr: 0, iops: 0, iops_rd: 0, iops_wr: 0 };
+
+/** An initialised device with its image. */
+export class Disk {
+  readonly driver: VirtioDriver;
+  readonly guest: Guest;
+  readonly blk: BlkDriver;
+  readonly image: string;
+  private readonly buffer: number;
+  private requests = 0;
+  private bytes = 0;
+
+  private constructor(driver: VirtioDriver, guest: Guest, blk: BlkDriver, image: string) {
+    this.driver = driver;
+    this.guest = guest;
+    this.blk = blk;
+    this.image = image;
+    this.buffer = guest.allocator.allocate(BATCH * 2 * SECTOR, SECTOR);
+  }
+
+  /**
+   * A machine with one disk of random bytes, and its driver initialised on this ring.
+   *
+   * @param options `slow`: one read in a second of QEMU's virtual time, which stands still until `lab.advance`
+   */
+  static async start(
+    lab: Lab,
+    ring: Ring,
+    options: { queueSize?: number; slow?: boolean } = {},
+  ): Promise<Disk> {
+    const image = lab.file("disk.img");
+    writeFileSync(image, randomBytes(SECTORS * SECTOR));
+    const { queueSize = 256, slow = false } = options;
+    const device = `virtio-blk-device,id=disk,drive=file,serial=virtq-interop,${propertiesOf(ring)}`;
+    const machine = await lab.start(
+      ["-blockdev", `driver=file,node-name=file,filename=${image}`, "-device", device],
+      { qmp: slow },
+    );
+    await machine.qmp?.command("block_set_io_throttle", { id: "disk", ...UNLIMITED, iops_rd: 1 });
+    const guest = await Guest.of(machine);
+    const driver = await guest.attach(machine.devices()[0], {
+      supports: [...featuresOf(ring), ...BLK_DRIVER_FEATURES],
+      deviceType: "blk",
+      queues: 1,
+      queueSize,
+      indirect: ring.indirect ? REQUEST : 0,
+    });
+    expect(await driver.initialize()).toMatchObject({ ok: true, ring });
+    const blk = await BlkDriver.start(driver, guest.core, guest.allocator, { indirect: ring.indirect });
+    expect(blk.capacity).toBe(SECTORS);
+    return new Disk(driver, guest, blk, image);
+  }
+
+  /** What was negotiated, and what has gone through the queue. */
+  get moved(): string {
+    const { driver, requests, bytes } = this;
+    const names = driver.negotiated?.names("blk").join(" ");
+    return `blk: ${names}; ${driver.queues[0]?.size} descriptors, ${requests} requests, ${bytes} bytes of data`;
+  }
+
+  /** Reads `count` requests of `sectors` sectors each, all in flight at once. */
+  async read(first: number, sectors: number, count: number): Promise<Buffer> {
+    const length = sectors * SECTOR;
+    this.memory(count * length).fill(0xee);
+    this.bytes += count * length;
+    await this.run(count, (i) => this.blk.read(first + i * sectors, this.buffer + i * length, length));
+    return Buffer.from(this.memory(count * length));
+  }
+
+  async write(first: number, sectors: number, data: Uint8Array): Promise<void> {
+    const length = sectors * SECTOR;
+    this.memory(data.length).set(data);
+    this.bytes += data.length;
+    const count = data.length / length;
+    await this.run(count, (i) => this.blk.write(first + i * sectors, this.buffer + i * length, length));
+  }
+
+  async id(): Promise<string> {
+    this.memory(20).fill(0);
+    await this.run(1, () => this.blk.getId(this.buffer));
+    return this.memory(20).toString("latin1").replace(/\0+$/, "");
+  }
+
+  async flush(): Promise<void> {
+    await this.run(1, () => this.blk.flush());
+  }
+
+  private memory(bytes: number): Buffer {
+    const view = this.guest.core.view(this.buffer, bytes);
+    return Buffer.from(view.buffer, view.byteOffset, bytes);
+  }
+
+  /** As many at once as the queue takes; tokens come back once each: with IN_ORDER in their order, else in any. */
+  private async run(count: number, request: (i: number) => number): Promise<void> {
+    const waiting: number[] = [];
+    let added = 0;
+    this.requests += count;
+    const add = () => {
+      while (added < count) {
+        const token = request(added);
+        if (token === 0) break;
+        expect(waiting).not.toContain(token);
+        waiting.push(token);
+        added++;
+      }
+      return this.blk.submit();
+    };
+    await add();
+    await this.guest.until(async () => {
+      const taken = this.blk.poll((token, status) => {
+        expect(status).toBe(VIRTIO_BLK_S_OK);
+        const at = waiting.indexOf(token);
+        expect(at).toBeGreaterThanOrEqual(0);
+        if (this.driver.ring?.inOrder) expect(at).toBe(0);
+        waiting.splice(at, 1);
+      });
+      if (taken > 0 && added < count) await add();
+      return added === count && waiting.length === 0;
+    });
+  }
+}
