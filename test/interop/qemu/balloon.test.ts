@@ -26,7 +26,6 @@ eachQemu("virtio-balloon", (lab) => {
       ["-device", `virtio-balloon-device,id=balloon,page-poison=on,${propertiesOf(ring)}`],
       { qmp: true },
     );
-    const { qmp } = machine;
     const guest = await Guest.of(machine);
     const { core, allocator } = guest;
     const driver = await guest.attach(machine.devices()[0], {
@@ -47,10 +46,10 @@ eachQemu("virtio-balloon", (lab) => {
     const balloon = await BalloonDriver.start(driver, core, allocator);
 
     const reach = async (pages: number) => {
-      await qmp?.command("balloon", { value: RAM_BYTES - pages * PAGE });
+      await machine.monitor("balloon", { value: RAM_BYTES - pages * PAGE });
       await guest.until(async () => {
         await balloon.poll();
-        const { actual } = (await qmp?.command("query-balloon")) as { actual: number };
+        const { actual } = (await machine.monitor("query-balloon")) as { actual: number };
         return balloon.size === pages && actual === RAM_BYTES - pages * PAGE;
       });
     };
@@ -71,12 +70,15 @@ eachQemu("virtio-balloon", (lab) => {
     await guest.until(() => true);
     expect(full - emptyPages()).toBe(PAGES / 2);
     await reach(0);
-    await qmp?.command("qom-set", { path: "balloon", property: "guest-stats-polling-interval", value: 1 });
+    await machine.monitor("qom-set", { path: "balloon", property: "guest-stats-polling-interval", value: 1 });
     let stats: { "last-update": number; stats: Record<string, number> } | undefined;
     await guest.until(async () => {
       lab.advance(1);
       await balloon.poll();
-      stats = (await qmp?.command("qom-get", { path: "balloon", property: "guest-stats" })) as typeof stats;
+      stats = (await machine.monitor("qom-get", {
+        path: "balloon",
+        property: "guest-stats",
+      })) as typeof stats;
       return stats?.stats["stat-free-memory"] === allocator.available;
     });
     lab.tell(

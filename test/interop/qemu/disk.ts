@@ -55,7 +55,7 @@ export class Disk {
       ["-blockdev", `driver=file,node-name=file,filename=${image}`, "-device", device],
       { qmp: slow },
     );
-    await machine.qmp?.command("block_set_io_throttle", { id: "disk", ...UNLIMITED, iops_rd: 1 });
+    if (slow) await machine.monitor("block_set_io_throttle", { id: "disk", ...UNLIMITED, iops_rd: 1 });
     const guest = await Guest.of(machine);
     const driver = await guest.attach(machine.devices()[0], {
       supports: [...featuresOf(ring), ...BLK_DRIVER_FEATURES],

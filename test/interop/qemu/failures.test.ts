@@ -8,7 +8,7 @@ import { Machine } from "./machine";
 eachQemu("failures", (lab) => {
   it("one that doesn't know its device says so", async () => {
     const start = lab.start(["-device", "virtio-nothing-device"]);
-    await expect(start).rejects.toThrow(/QEMU ended with 1: .*virtio-nothing-device/s);
+    await expect(start).rejects.toThrow(/QEMU ended .*virtio-nothing-device/s);
   });
 
   it("one that hangs is given up after the bound, and ended", async () => {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetches Debian's backported qemu-system-x86 and unpacks it under build/, beside the installed one, which stays as it is.
+# Fetches Debian's backported qemu-system-x86 and unpacks its microvm under build/, beside the installed one, which stays as it is.
 # Package lists of its own: the system's sources are read, with the suite changed, and not written. Needs a Debian whose
 # release has backports; what the package depends on comes with the installed qemu-system-x86.
 set -eu -o pipefail
@@ -24,6 +24,7 @@ own=(-o "Dir::Etc::sourcelist=$sources" -o Dir::Etc::sourceparts=- -o "Dir::Stat
 apt-get -qq "${own[@]}" update
 (cd "$work" && apt-get -qq "${own[@]}" download qemu-system-x86)
 mkdir -p build
-dpkg-deb -x "$work"/qemu-system-x86_*.deb "$work/root"
+mkdir "$work/root"
+dpkg-deb --fsys-tarfile "$work"/qemu-system-x86_*.deb | tar -x -C "$work/root" ./usr/bin/qemu-system-x86_64-microvm
 rm -rf "$target"
 mv "$work/root" "$target"

@@ -5,6 +5,7 @@
 import { type Core, loadCore } from "../../../src/core/core";
 import { type DriverOptions, VirtioDriver } from "../../../src/driver/driver";
 import { MmioPort } from "../../../src/transport/mmio-port";
+import type { DriverQueue } from "../../../src/virtqueue/driver-queue";
 import { GuestAllocator } from "../../../src/virtqueue/guest-allocator";
 import type { Machine } from "./machine";
 import { Mirror } from "./mirror";
@@ -44,10 +45,12 @@ export class Guest {
   async attach(device: QtestBus | undefined, options: GuestOptions): Promise<VirtioDriver> {
     if (device === undefined) throw new Error("QEMU has no such device");
     const { core, allocator } = this;
-    const bus = new MirroredBus(device, this.mirror, () => driver.queues);
+    let queues: () => readonly DriverQueue[] = () => [];
+    const bus = new MirroredBus(device, this.mirror, () => queues());
     const port = Object.assign(await MmioPort.open(bus), { copiesMemory: true });
     // QEMU never sets WRITE in packed used descriptors: without this, nothing that it sends would have a length.
     const driver = new VirtioDriver({ lengthWithoutWrite: true, ...options, port, core, allocator });
+    queues = () => driver.queues;
     this.drivers.push(driver);
     this.buses.push(bus);
     return driver;

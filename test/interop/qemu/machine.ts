@@ -44,8 +44,7 @@ export class Machine {
   /** Guest RAM: a file, open for reading and writing. */
   readonly ram: number;
   readonly qtest: Qtest;
-  /** The monitor, if it was asked for. */
-  readonly qmp: Qmp | undefined;
+  private readonly qmp: Qmp | undefined;
   private readonly child: ChildProcess;
   private readonly exited: Promise<void>;
   private readonly folder: string;
@@ -94,6 +93,7 @@ export class Machine {
     try {
       const qtest = await connect(child, pipe, {
         complaints: () => readFileSync(join(folder, "stderr"), "utf8"),
+        isAlive: () => isRunning(child.pid),
         patience: options.patience ?? PATIENCE,
       });
       const qmp = options.qmp ? await Qmp.open(monitor) : undefined;
@@ -109,6 +109,12 @@ export class Machine {
   devices(): QtestBus[] {
     const slots = Array.from({ length: SLOTS }, (_, i) => SLOT_BASE + (SLOTS - 1 - i) * SLOT_BYTES);
     return slots.map((base) => new QtestBus(this.qtest, base)).filter((bus) => bus.read(DEVICE_ID, 4) !== 0);
+  }
+
+  /** Gives the monitor a command; the machine was started with `qmp`. */
+  async monitor(command: string, args?: object): Promise<unknown> {
+    if (this.qmp === undefined) throw new Error(`no monitor for "${command}"`);
+    return this.qmp.command(command, args);
   }
 
   /** Process ID of QEMU itself, which `timeout` has started. */
@@ -146,6 +152,11 @@ async function connect(child: ChildProcess, pipe: string, options: QtestOptions)
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
   }
+}
+
+/** A child that has ended is a zombie while Node, waiting for an answer, has no time to hear of it. */
+function isRunning(pid: number | undefined): boolean {
+  return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
 }
 
 /** `timeout` hands SIGTERM on to its QEMU and kills it half a second later. */

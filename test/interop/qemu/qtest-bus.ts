@@ -12,6 +12,8 @@ const pause = new Int32Array(new SharedArrayBuffer(4));
 export interface QtestOptions {
   /** What QEMU has written to its stderr so far. */
   readonly complaints: () => string;
+  /** Whether QEMU still runs. */
+  readonly isAlive: () => boolean;
   /** How long an answer may take, in milliseconds. */
   readonly patience: number;
 }
@@ -38,7 +40,11 @@ export class Qtest {
    * @throws Error when QEMU refuses, ends or doesn't answer
    */
   command(text: string): string {
-    writeSync(this.input, `${text}\n`);
+    try {
+      writeSync(this.input, `${text}\n`);
+    } catch (error) {
+      throw (error as NodeJS.ErrnoException).code === "EPIPE" ? this.failure(text, "ended") : error;
+    }
     const line = this.line(text);
     if (line !== "OK" && !line.startsWith("OK ")) throw this.failure(text, `answered "${line}"`);
     return line.slice(3);
@@ -73,7 +79,8 @@ export class Qtest {
     try {
       const bytes = readSync(this.output, this.piece);
       this.hasAnswered ||= bytes > 0;
-      return bytes === 0 && !this.hasAnswered ? -1 : bytes;
+      const isTooEarly = bytes === 0 && !this.hasAnswered && this.options.isAlive();
+      return isTooEarly ? -1 : bytes;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EAGAIN") return -1;
       throw error;
