@@ -5,10 +5,13 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { QEMU, QEMU_MISSING } from "../qemu/machine";
-import { ask } from "./ask";
+import { ask, LOST } from "./ask";
 import { conduct, PAGE, type QemuRecord, RECORD, REWRITE } from "./page";
 import { PROBES } from "./probes";
 import { QemuSubject, qemuVersion } from "./qemu-subject";
+
+/** How many answers may fail to come, at several seconds each, before there is no point in going on. */
+const MOST_LOST = 3;
 
 const { qemu: recorded } = JSON.parse(readFileSync(RECORD, "utf8")) as QemuRecord;
 
@@ -23,6 +26,8 @@ it(`QEMU ${recorded} answers every probe as it is on record, and the page says s
   for (const probe of PROBES.flatMap(({ probes }) => probes)) {
     if (probe.notAsked !== undefined) continue;
     answers[probe.does] = await ask(probe, () => QemuSubject.start(probe.device));
+    const lost = Object.keys(answers).filter((does) => answers[does] === LOST);
+    expect(lost.length, `QEMU is lost at: ${lost.join("; ")}`).toBeLessThanOrEqual(MOST_LOST);
   }
   const record = { qemu: recorded, answers };
   const { text, faults } = await conduct(record);

@@ -1,12 +1,13 @@
 /** docs/conduct.md: the table of conduct as a page for people, made from QEMU's recorded answers and those of ours. */
+import { fileURLToPath } from "node:url";
 import { ask } from "./ask";
 import { type Answers, faultsOf, reasonsOf, resultOf } from "./comparison";
 import { OurSubject, PROFILES, type ProfileName } from "./our-subject";
 import { PROBES } from "./probes";
 
 /** Where the page and the record are, from this folder. */
-export const PAGE = new URL("../../../docs/conduct.md", import.meta.url).pathname;
-export const RECORD = new URL("qemu.json", import.meta.url).pathname;
+export const PAGE = fileURLToPath(new URL("../../../docs/conduct.md", import.meta.url));
+export const RECORD = fileURLToPath(new URL("qemu.json", import.meta.url));
 /** How both are written anew. */
 export const REWRITE = "npm run test:interop -- conduct -u";
 
@@ -96,22 +97,23 @@ function summary(rows: readonly Answers[]): string[] {
 
 function table(version: string, rows: readonly Answers[]): string[] {
   return [
-    `| the driver's deed | QEMU ${version} | strict | qemu-mmio | rule | result |`,
+    `| what the driver does | QEMU ${version} | strict | qemu-mmio | rule | result |`,
     "|---|---|---|---|---|---|",
     ...rows.map((row) => {
       const { probe, qemu = "not asked", ours } = row;
-      const result = [resultOf(row), ...reasonsOf(row)].join("; ");
+      const reasons = reasonsOf(row);
+      const result = `${resultOf(row)}${reasons.length === 0 ? "" : `: ${reasons.join("; ")}`}`;
       return `| ${[probe.does, qemu, ours.strict, ours["qemu-mmio"], probe.rule, result].join(" | ")} |`;
     }),
   ];
 }
 
+/** What QEMU would do instead of answering, and at which probes. */
 function unasked(version: string, rows: readonly Answers[]): string[] {
-  const left = rows.filter(({ qemu }) => qemu === undefined);
-  return [
-    "",
-    `## Not asked of QEMU ${version}`,
-    "",
-    ...left.map(({ probe }) => `- ${probe.does}: it ${probe.notAsked}.`),
-  ];
+  const left = rows.filter(({ qemu }) => qemu === undefined).map(({ probe }) => probe);
+  const items = [...new Set(left.map(({ notAsked }) => notAsked))].map((why) => {
+    const names = left.filter(({ notAsked }) => notAsked === why).map(({ does }) => does);
+    return `- It ${why}. ${names.join("; ")}.`;
+  });
+  return ["", `## Not asked of QEMU ${version}`, ...items];
 }

@@ -96,14 +96,14 @@ export const CONFIG_PROBES: readonly Probe[] = [
   },
   {
     does: "balloon: writes poison_val between FEATURES_OK and DRIVER_OK",
-    rule: "BALLOON-046 §5.5.6.6.1",
+    rule: "BALLOON-047 §5.5.6.6.1",
     device: "balloon",
     run: (driver) =>
       takes(driver.to(0x0b, ["VERSION_1", "VIRTIO_BALLOON_F_PAGE_POISON"]), "balloon", "poison_val"),
   },
   {
     does: "balloon: writes poison_val after FEATURES_OK, PAGE_POISON not accepted",
-    rule: "BALLOON-046 §5.5.6.6.1",
+    rule: "BALLOON-047 §5.5.6.6.1",
     device: "balloon",
     differs: inBoth(
       qemus(

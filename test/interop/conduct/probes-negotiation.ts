@@ -36,7 +36,7 @@ export const NEGOTIATION_PROBES: readonly Probe[] = [
     does: "accepts RING_PACKED without VERSION_1",
     rule: "RESERVED-001 §6.1",
     device: "console",
-    differs: strictOnly(ours("as before; QEMU judges no set without VERSION_1")),
+    differs: strictOnly(ours("the set is refused; QEMU judges none without VERSION_1")),
     run: (driver) => {
       const { verdict } = driver.to(0x0b, ["RING_PACKED"]);
       return verdict === "refused" ? verdict : `${verdict}, ${driver.ringInForce()}`;

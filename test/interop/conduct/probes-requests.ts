@@ -16,6 +16,7 @@ import type { RawDescriptor } from "../../raw-ring";
 import { inBoth, ours, type Probe, qemus } from "./probe";
 import type { ProbeDriver } from "./probe-driver";
 import { BUFFER, type Layout, type ProbeRing, RING_SIZE, TABLE } from "./probe-ring";
+import { NO_RAM } from "./ring-case";
 
 const HEADER: RawDescriptor = { addr: BUFFER, len: VIRTIO_BLK_REQ_HEADER_SIZE };
 const DATA: RawDescriptor = { addr: BUFFER + 0x1000, len: VIRTIO_BLK_SECTOR_SIZE, flags: WRITE };
@@ -64,7 +65,7 @@ const LOOPING: readonly (Pick<Probe, "does" | "rule"> & Pick<RequestCase, "fill"
   {
     does: "two buffers that are no RAM",
     rule: "§2.8.5",
-    fill: (ring) => ring.offer(HEADER, { ...DATA, addr: 1n << 40n }, { ...STATUS, addr: 1n << 41n }),
+    fill: (ring) => ring.offer(HEADER, { ...DATA, addr: NO_RAM }, { ...STATUS, addr: 2n * NO_RAM }),
   },
   {
     does: "a chain that has all descriptors and no end",
@@ -74,7 +75,7 @@ const LOOPING: readonly (Pick<Probe, "does" | "rule"> & Pick<RequestCase, "fill"
   {
     does: "an indirect table that is no RAM",
     rule: "§2.8.7",
-    fill: (ring) => ring.offer({ addr: 1n << 40n, len: 32, flags: INDIRECT }),
+    fill: (ring) => ring.offer({ addr: NO_RAM, len: 32, flags: INDIRECT }),
   },
   {
     does: "an indirect table of 24 bytes",

@@ -1,6 +1,7 @@
 /** Every probe, in the order of the table. */
 import type { ProbeGroup } from "./probe";
 import { CONFIG_PROBES } from "./probes-config";
+import { INDIRECT_PROBES } from "./probes-indirect";
 import { NEGOTIATION_PROBES } from "./probes-negotiation";
 import { QUEUE_PROBES } from "./probes-queues";
 import { REGISTER_PROBES } from "./probes-registers";
@@ -15,5 +16,6 @@ export const PROBES: readonly ProbeGroup[] = [
   { title: "Configuration", probes: CONFIG_PROBES },
   { title: "Queues", probes: QUEUE_PROBES },
   { title: "Chains", probes: RING_PROBES },
+  { title: "Indirect tables", probes: INDIRECT_PROBES },
   { title: "Block requests", probes: REQUEST_PROBES },
 ];

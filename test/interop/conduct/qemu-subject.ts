@@ -1,6 +1,7 @@
 /**
- * A device of QEMU behind its virtio-mmio window. Its backends answer from within the notification or never, so a few
- * commands later it has done what it does: each command is a turn of QEMU's main loop, and no clock is looked at.
+ * A device of QEMU behind its virtio-mmio window. Without KVM there is no ioeventfd: a device works from within the register
+ * write, and the backends here answer from within that or never. The few commands after it are turns of the main loop, for
+ * whatever was left to it; no clock is looked at.
  */
 import { execFileSync } from "node:child_process";
 import { readSync, writeSync } from "node:fs";
@@ -18,7 +19,7 @@ import { GUEST_BYTES, type Subject } from "./subject";
 
 /** Registers at whose writing a device looks into guest memory. */
 const STARTERS: readonly number[] = [VIRTIO_MMIO_STATUS, VIRTIO_MMIO_QUEUE_READY, VIRTIO_MMIO_QUEUE_NOTIFY];
-/** Turns of the main loop that a device gets; from a notification to its last used buffer takes three. */
+/** Turns of the main loop that a device gets after such a write. */
 const TURNS = 16;
 
 /** Major and minor version of the installed QEMU. */
