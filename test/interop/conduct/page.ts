@@ -45,12 +45,13 @@ export async function conduct(record: QemuRecord): Promise<Conduct> {
   return { text: page(record.qemu, groups), faults: [...strangers(record), ...rows.flatMap(faultsOf)] };
 }
 
-/** Recorded answers that belong to no probe. */
+/** Recorded answers of probes that QEMU isn't asked, or that are there no more. */
 function strangers({ answers }: QemuRecord): string[] {
-  const asked = new Set(PROBES.flatMap(({ probes }) => probes).map(({ does }) => does));
+  const probes = PROBES.flatMap((group) => group.probes);
+  const asked = new Set(probes.filter(({ notAsked }) => notAsked === undefined).map(({ does }) => does));
   return Object.keys(answers)
     .filter((does) => !asked.has(does))
-    .map((does) => `"${does}": recorded, and no probe any more`);
+    .map((does) => `"${does}": recorded, and QEMU is not asked any more`);
 }
 
 interface Group {

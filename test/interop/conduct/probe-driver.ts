@@ -12,7 +12,7 @@ import {
 } from "../../../src/spec/status";
 import { type RawMemory, RawPacked, RawSplit } from "../../raw-ring";
 import { areasOf, featuresOf, MmioHand, SPLIT_AREAS } from "../../transport/mmio-hand";
-import { BUFFER, type Layout, ProbeRing, RING_SIZE } from "./probe-ring";
+import { BUFFER, type Layout, PLAIN, ProbeRing, RING_SIZE } from "./probe-ring";
 import type { Subject } from "./subject";
 
 /** The queue that most probes use: what a console sends. */
@@ -115,6 +115,13 @@ export class ProbeDriver extends MmioHand {
     const words = used === 0 ? "not used" : `${used} used`;
     if (!this.needsReset) return words;
     return used === 0 ? "needs reset" : `needs reset, ${words}`;
+  }
+
+  /** Sends one sound buffer, and sees what has become of all chains of the ring. */
+  send(ring: ProbeRing): string {
+    ring.offer(PLAIN);
+    this.notify();
+    return this.outcome(ring);
   }
 
   /**

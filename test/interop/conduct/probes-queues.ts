@@ -198,9 +198,7 @@ export const QUEUE_PROBES: readonly Probe[] = [
     run: (driver) => {
       const ring = driver.live("split");
       driver.put(mmio.VIRTIO_MMIO_QUEUE_READY, 0);
-      ring.offer(PLAIN);
-      driver.notify();
-      return driver.outcome(ring);
+      return driver.send(ring);
     },
   },
   {
@@ -226,9 +224,7 @@ export const QUEUE_PROBES: readonly Probe[] = [
     run: (driver) => {
       const ring = driver.live("split");
       driver.program(TRANSMITQ, 8, { descriptor: 0x4000, driver: 0x5000, device: 0x6000 });
-      ring.offer(PLAIN);
-      driver.notify();
-      return driver.outcome(ring);
+      return driver.send(ring);
     },
   },
   {

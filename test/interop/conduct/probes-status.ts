@@ -31,9 +31,7 @@ export const STATUS_PROBES: readonly Probe[] = [
     run: (driver) => {
       const ring = driver.live("split");
       driver.status(0x0b);
-      ring.offer(PLAIN);
-      driver.notify();
-      return `${driver.statusText}, ${driver.outcome(ring)}`;
+      return `${driver.statusText}, ${driver.send(ring)}`;
     },
   },
   {
@@ -101,9 +99,7 @@ export const STATUS_PROBES: readonly Probe[] = [
     run: (driver) => {
       const ring = driver.live("split");
       driver.status(0x8f);
-      ring.offer(PLAIN);
-      driver.notify();
-      return `${driver.statusText}, ${driver.outcome(ring)}`;
+      return `${driver.statusText}, ${driver.send(ring)}`;
     },
   },
   {
@@ -113,9 +109,7 @@ export const STATUS_PROBES: readonly Probe[] = [
     differs: inBoth(ours(NOT_LIVE)),
     run: (driver) => {
       const ring = driver.ready("split");
-      ring.offer(PLAIN);
-      driver.notify();
-      return driver.outcome(ring);
+      return driver.send(ring);
     },
   },
   {
@@ -160,9 +154,7 @@ export const STATUS_PROBES: readonly Probe[] = [
       const ring = driver.live("split");
       ring.publish(99);
       driver.notify();
-      ring.offer(PLAIN);
-      driver.notify();
-      return driver.outcome(ring);
+      return driver.send(ring);
     },
   },
   {
@@ -175,9 +167,7 @@ export const STATUS_PROBES: readonly Probe[] = [
       const { statusText } = driver;
       driver.memory.fill(0, 0x8000, 0);
       const ring = driver.live("split");
-      ring.offer(PLAIN);
-      driver.notify();
-      return `${statusText}, then ${driver.outcome(ring)}`;
+      return `${statusText}, then ${driver.send(ring)}`;
     },
   },
 ];
