@@ -131,7 +131,8 @@ export class VirtioDevice {
       late,
       report,
     };
-    this.life = new Lifecycle({ ...parts, byteOrder, onWork, start });
+    const countNotice = () => this.config.countNotice();
+    this.life = new Lifecycle({ ...parts, byteOrder, onWork, start, countNotice });
     this.queueRegisters = new QueueRegisters(queues, state, report, {
       mark: (slot) => service.mark(slot),
       onRingViolation: (error, isBroken) => (isBroken ? this.needsReset(error) : report.violation(error)),

@@ -45,6 +45,8 @@ export interface LifecycleParts {
   readonly onWork: (() => void) | undefined;
   /** Tells the model that the driver is ready. */
   start(): void;
+  /** The driver is about to be notified of a configuration change. */
+  countNotice(): void;
 }
 
 /** Moves one device through its phases. */
@@ -110,6 +112,7 @@ export class Lifecycle {
     if (state.phase !== "failed") state.phase = "needs-reset";
     this.changed(before, "2.1.2", "DEVICE_NEEDS_RESET");
     interrupts.configEnabled = (before & DRIVER_OK) !== 0; // of this a driver that suspends or resumes hears, too
+    if (interrupts.configEnabled) this.parts.countNotice();
     interrupts.raiseConfig(); // after the bit
   }
 

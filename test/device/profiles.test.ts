@@ -1,6 +1,7 @@
 // What each device profile is known for (state-machine.md and the table of QEMU's differences), one property a test.
 import { describe, expect, it } from "vitest";
 import { DEVICE_PROFILES, type DeviceProfile, deviceProfile } from "../../src/device/profiles";
+import { VirtioError } from "../../src/errors";
 import { FeatureSet } from "../../src/negotiation/feature-set";
 import { driveTo, makeRig, type RigOptions, roundTrips, started } from "../control-rig";
 
@@ -191,6 +192,8 @@ describe("qemu", () => {
       expect(rig.device.configGeneration()).toBe(i & 0xff);
     }
     expect(rig.notifications).toHaveLength(256);
+    rig.device.needsReset(new VirtioError("INTERNAL", "the model gave up"));
+    expect(rig.device.configGeneration()).toBe(1); // DEVICE_NEEDS_RESET is notified of as a change
   });
 
   it("shows the model each word at once over PCI, and nothing before FEATURES_OK over MMIO", () => {

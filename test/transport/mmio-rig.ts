@@ -12,6 +12,7 @@ import * as mmio from "../../src/spec/mmio";
 import { type MmioOptions, MmioTransport } from "../../src/transport/mmio";
 import { TestModel, type TestModelOptions } from "../control-rig";
 import { type Areas, RawMemory, RawPacked, RawSplit } from "../raw-ring";
+import { areasOf, featuresOf, MmioHand } from "./mmio-hand";
 
 const PAGE = 65536;
 const STATE = { base: PAGE, size: 32 * PAGE };
@@ -30,17 +31,8 @@ export interface MmioRigOptions {
   readonly onEvent?: (event: ControlEvent) => void;
 }
 
-/** Ring places of the corpus. */
-export const SPLIT_AREAS: Areas = { descriptor: 0x1000, driver: 0x2000, device: 0x3000 };
-export const PACKED_AREAS: Areas = { descriptor: 0x1000, driver: 0x2000, device: 0x2010 };
-export const areasOf = (layout: "split" | "packed"): Areas =>
-  layout === "split" ? SPLIT_AREAS : PACKED_AREAS;
-/** What a driver accepts for a layout. */
-export const featuresOf = (layout: "split" | "packed"): string[] =>
-  layout === "split" ? ["VERSION_1"] : ["VERSION_1", "RING_PACKED"];
-
 /** The two sides and what was heard of them. */
-export class MmioRig {
+export class MmioRig extends MmioHand {
   readonly core: Core;
   readonly model: TestModel;
   readonly device: VirtioDevice;
@@ -52,6 +44,7 @@ export class MmioRig {
   private readonly outside: () => Uint8Array[];
 
   constructor(options: MmioRigOptions = {}) {
+    super();
     const guestBytes = options.guestBytes ?? 0x40000;
     const memory = new WebAssembly.Memory({ initial: (GUEST + guestBytes) / PAGE + 1 });
     const bytes = new Uint8Array(memory.buffer);
@@ -86,11 +79,11 @@ export class MmioRig {
     return this.violations.splice(0).map(({ code }) => code);
   }
 
-  get(at: number): number {
+  override get(at: number): number {
     return this.mmio.read(at, 4);
   }
 
-  put(at: number, value: number): void {
+  override put(at: number, value: number): void {
     this.mmio.write(at, value, 4);
   }
 
@@ -107,30 +100,9 @@ export class MmioRig {
   }
 
   accept({ words }: FeatureSet): void {
-    words.forEach((word, index) => {
-      this.put(mmio.VIRTIO_MMIO_DRIVER_FEATURES_SEL, index);
-      this.put(mmio.VIRTIO_MMIO_DRIVER_FEATURES, word);
+    words.forEach((bits, word) => {
+      this.acceptWord(word, bits);
     });
-  }
-
-  /** Size and addresses of a queue, not QueueReady. */
-  program(index: number, size: number, areas: { [Name in keyof Areas]: number | bigint }): void {
-    this.put(mmio.VIRTIO_MMIO_QUEUE_SEL, index);
-    this.put(mmio.VIRTIO_MMIO_QUEUE_SIZE, size);
-    for (const [at, address] of [
-      [mmio.VIRTIO_MMIO_QUEUE_DESC_LOW, areas.descriptor],
-      [mmio.VIRTIO_MMIO_QUEUE_DRIVER_LOW, areas.driver],
-      [mmio.VIRTIO_MMIO_QUEUE_DEVICE_LOW, areas.device],
-    ] as const) {
-      this.put(at, Number(BigInt(address) & 0xffff_ffffn));
-      this.put(at + 4, Number(BigInt(address) >> 32n));
-    }
-  }
-
-  /** Programs a queue and makes it ready. */
-  setUp(index = 0, size = 8, areas: { [Name in keyof Areas]: number | bigint } = SPLIT_AREAS): void {
-    this.program(index, size, areas);
-    this.put(mmio.VIRTIO_MMIO_QUEUE_READY, 1);
   }
 
   /** A live device with queue 0 of 8 ready. */
