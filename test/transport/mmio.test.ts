@@ -6,7 +6,7 @@ import * as mmio from "../../src/spec/mmio";
 import { MmioTransport } from "../../src/transport/mmio";
 import { legacyAreas } from "../../src/transport/mmio-legacy-queues";
 import { RawSplit } from "../raw-ring";
-import { MmioRig } from "./mmio-rig";
+import { MmioRig, REGISTERS } from "./mmio-rig";
 
 const config = [
   { name: "wide", offset: 0, bytes: 8, anyOf: [], value: 0x1122_3344_5566_7788n },
@@ -16,11 +16,7 @@ const config = [
 ] as const;
 const legacy = { device: { profile: "transitional" }, mmio: { version: 1 } } as const;
 
-/** The registers of §4.2.2 by offset: what can be read, what can be written. */
-const READABLE = [0x00, 0x04, 0x08, 0x0c, 0x10, 0x34, 0x44, 0x60, 0x70, 0xb0, 0xb4, 0xb8, 0xbc, 0xc0, 0xfc];
-const WRITABLE = [
-  0x14, 0x20, 0x24, 0x30, 0x38, 0x44, 0x50, 0x64, 0x70, 0x80, 0x84, 0x90, 0x94, 0xa0, 0xa4, 0xac, 0xc0,
-];
+const { readable: READABLE, writable: WRITABLE } = REGISTERS[2];
 
 describe("the window", () => {
   it("has the registers of version 2 at their places, each in its direction", () => {
@@ -308,8 +304,7 @@ describe("version 1", () => {
 
   it("has the legacy registers and none of the modern ones", () => {
     const { mmio: window, violations } = new MmioRig(legacy);
-    const readable = [0x00, 0x04, 0x08, 0x0c, 0x10, 0x34, 0x40, 0x60, 0x70];
-    const writable = [0x14, 0x20, 0x24, 0x28, 0x30, 0x38, 0x3c, 0x40, 0x50, 0x64, 0x70];
+    const { readable, writable } = REGISTERS[1];
     for (let at = 0; at < 0x100; at += 4) {
       window.write(at, 0, 4);
       const readOnly = readable.includes(at) && !writable.includes(at);
