@@ -32,9 +32,9 @@ export class MmioQueueSelect<Fields extends { size: number }> {
     this.queues = Array.from({ length: this.device.queueCount }, this.fresh);
   }
 
-  /** Forgets what was programmed for the selected queue (§2.6.1). */
+  /** Forgets what was programmed for the selected queue, which is one of the device's (§2.6.1). */
   resetSelected(): void {
-    if (this.index < this.queues.length) this.queues[this.index] = this.fresh();
+    this.queues[this.index] = this.fresh();
   }
 
   /** Changes a programmed value of the selected queue, unless now is not the time for it. */

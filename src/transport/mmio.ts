@@ -114,7 +114,7 @@ export class MmioTransport {
     }
     if (offset >= VIRTIO_MMIO_CONFIG) {
       const mask = bytes === 4 ? 0xffff_ffff : 2 ** (8 * bytes) - 1;
-      this.device.writeConfig(offset - VIRTIO_MMIO_CONFIG, bytes, (value & mask) >>> 0);
+      this.device.writeConfig(offset - VIRTIO_MMIO_CONFIG, bytes, value & mask);
       return;
     }
     const register = this.registers.get(offset);
