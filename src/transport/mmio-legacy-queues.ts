@@ -3,9 +3,11 @@
  * one behind the other as legacy drivers lay them out (§2.7.2). Non-zero QueuePFN means in use; 0 stops the queue.
  */
 import type { VirtioDevice } from "../device/device";
+import type { QueueSetup } from "../device/queues";
 import { VirtioError } from "../errors";
 import { VIRTIO_MMIO_GUEST_PAGE_SIZE, VIRTIO_MMIO_QUEUE_ALIGN, VIRTIO_MMIO_QUEUE_PFN } from "../spec/mmio";
 import { ringAreas } from "../virtqueue/layout";
+import { judgeProgrammed, type MmioImage, type MmioQueuesImage } from "./mmio-image";
 import { MmioQueueSelect } from "./mmio-queue-select";
 import type { MmioRegister } from "./mmio-register";
 
@@ -35,6 +37,25 @@ export class MmioLegacyQueues {
   /** The device was reset: QueuePFN is 0 for all queues. */
   reset(): void {
     this.select.reset();
+  }
+
+  save(): MmioQueuesImage {
+    const queues = this.select.save(({ size, align, pfn }) => [size, align, pfn]);
+    return { ...queues, guestPageSize: this.pageSize };
+  }
+
+  /** @throws VirtioError SNAPSHOT_INVALID; nothing has changed then */
+  judge(image: MmioImage): void {
+    const { guestPageSize, programmed } = image.queues;
+    judgeProgrammed(image, (index) => {
+      const fields = fieldsOf(programmed[index] ?? []);
+      return misfit(fields, guestPageSize) === undefined ? setupOf(fields, guestPageSize) : undefined;
+    });
+  }
+
+  restore(image: MmioQueuesImage): void {
+    this.pageSize = image.guestPageSize;
+    this.select.restore(image, fieldsOf);
   }
 
   registers(): MmioRegister[] {
@@ -73,17 +94,24 @@ export class MmioLegacyQueues {
       return;
     }
     select.program("QueuePFN", pfn, (fields) => {
-      const { size, align } = fields;
-      const wrong = notPowerOfTwo("GuestPageSize", pageSize) ?? notPowerOfTwo("QueueAlign", align);
+      const wrong = misfit(fields, pageSize);
       if (wrong !== undefined) {
         const reason = `QueuePFN ${pfn} of queue ${index}: ${wrong}`;
         device.violation(new VirtioError("BAD_ARGUMENT", reason, { section: "4.2.4", queue: index }));
         return;
       }
       fields.pfn = pfn;
-      device.enableQueue(index, { size, areas: legacyAreas(BigInt(pfn) * BigInt(pageSize), size, align) });
+      device.enableQueue(index, setupOf(fields, pageSize));
     });
   }
+}
+
+function fieldsOf([size = 0, align = 0, pfn = 0]: readonly number[]): QueueFields {
+  return { size, align, pfn };
+}
+
+function setupOf({ size, align, pfn }: QueueFields, pageSize: number): QueueSetup {
+  return { size, areas: legacyAreas(BigInt(pfn) * BigInt(pageSize), size, align) };
 }
 
 /**
@@ -104,6 +132,11 @@ export function legacyAreas(
   const behind = driver + BigInt(areas.driver.bytes);
   const boundary = BigInt(align);
   return { descriptor, driver, device: ((behind + boundary - 1n) / boundary) * boundary };
+}
+
+/** §4.2.4: why no place follows from these, if so. */
+function misfit({ align }: QueueFields, pageSize: number): string | undefined {
+  return notPowerOfTwo("GuestPageSize", pageSize) ?? notPowerOfTwo("QueueAlign", align);
 }
 
 function notPowerOfTwo(name: string, value: number): string | undefined {

@@ -5,6 +5,7 @@
 import type { VirtioDevice } from "../device/device";
 import { VirtioError } from "../errors";
 import { VIRTIO_MMIO_QUEUE_SEL, VIRTIO_MMIO_QUEUE_SIZE, VIRTIO_MMIO_QUEUE_SIZE_MAX } from "../spec/mmio";
+import type { MmioQueuesImage } from "./mmio-image";
 import type { MmioRegister } from "./mmio-register";
 
 /** The programmed values of all queues of a device, and which queue is selected. */
@@ -30,6 +31,16 @@ export class MmioQueueSelect<Fields extends { size: number }> {
   /** Forgets what was programmed for all queues (§2.4.1). The selection stays. */
   reset(): void {
     this.queues = Array.from({ length: this.device.queueCount }, this.fresh);
+  }
+
+  /** What is programmed for every queue, as `wordsOf` says it. */
+  save(wordsOf: (fields: Fields) => number[]): Pick<MmioQueuesImage, "queueSel" | "programmed"> {
+    return { queueSel: this.index, programmed: this.queues.map(wordsOf) };
+  }
+
+  restore({ queueSel, programmed }: MmioQueuesImage, fieldsOf: (words: readonly number[]) => Fields): void {
+    this.index = queueSel;
+    this.queues = programmed.map(fieldsOf);
   }
 
   /** Forgets what was programmed for the selected queue, which is one of the device's (§2.6.1). */
