@@ -35,7 +35,10 @@ export function saveDevice(device: ImagedDevice): DeviceImage {
   assertIdle(device);
   if (phase === "resetting") throw busy("its reset is not over");
   const goOn = goesOn(phase);
-  const { inFlight } = queues;
+  const { broken, inFlight } = queues;
+  if (goOn && broken !== undefined) {
+    throw busy(`queue ${broken} is broken, and the driver took DEVICE_NEEDS_RESET back: a reset comes first`);
+  }
   if (goOn && model.save === undefined && inFlight + state.outstanding > 0) {
     throw busy(
       `${inFlight} chains and ${state.outstanding} answers are out, and the model saves none: wait for process() and idle()`,
