@@ -26,12 +26,15 @@ export interface MmioQueuesImage {
   readonly queueSel: number;
   /** Bytes; 0 in version 2. */
   readonly guestPageSize: number;
-  /** By queue: QueueSize and the halves of the addresses in the order of their registers, or QueueNum, QueueAlign, QueuePFN. */
+  /**
+   * By queue: QueueSize and the halves of the addresses in the order of their registers, or QueueNum, QueueAlign, QueuePFN
+   * and what GuestPageSize was then.
+   */
   readonly programmed: readonly (readonly number[])[];
 }
 
 const U32 = whole(0xffffffff);
-const WORDS_OF_A_QUEUE = { 1: 3, 2: 7 } as const;
+const WORDS_OF_A_QUEUE = { 1: 4, 2: 7 } as const;
 
 /** As it was given, for its checksum is over its text. */
 const DEVICE: Shape<DeviceImage> = (value) => {

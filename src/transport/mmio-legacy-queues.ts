@@ -18,9 +18,11 @@ interface QueueFields {
   align: number;
   /** The page that the queue begins at, while it is in use. */
   pfn: number;
+  /** What GuestPageSize was when the page was told, bytes: a later one doesn't move the queue. */
+  pageSize: number;
 }
 
-const fresh = (): QueueFields => ({ size: 0, align: 0, pfn: 0 });
+const fresh = (): QueueFields => ({ size: 0, align: 0, pfn: 0, pageSize: 0 });
 
 /** The legacy queue registers of one device. */
 export class MmioLegacyQueues {
@@ -40,16 +42,15 @@ export class MmioLegacyQueues {
   }
 
   save(): MmioQueuesImage {
-    const queues = this.select.save(({ size, align, pfn }) => [size, align, pfn]);
+    const queues = this.select.save(({ size, align, pfn, pageSize }) => [size, align, pfn, pageSize]);
     return { ...queues, guestPageSize: this.pageSize };
   }
 
   /** @throws VirtioError SNAPSHOT_INVALID; nothing has changed then */
   judge(image: MmioImage): void {
-    const { guestPageSize, programmed } = image.queues;
     judgeProgrammed(image, (index) => {
-      const fields = fieldsOf(programmed[index] ?? []);
-      return misfit(fields, guestPageSize) === undefined ? setupOf(fields, guestPageSize) : undefined;
+      const fields = fieldsOf(image.queues.programmed[index] ?? []);
+      return misfit(fields) === undefined ? setupOf(fields) : undefined;
     });
   }
 
@@ -94,23 +95,24 @@ export class MmioLegacyQueues {
       return;
     }
     select.program("QueuePFN", pfn, (fields) => {
-      const wrong = misfit(fields, pageSize);
+      const wanted = { ...fields, pfn, pageSize };
+      const wrong = misfit(wanted);
       if (wrong !== undefined) {
         const reason = `QueuePFN ${pfn} of queue ${index}: ${wrong}`;
         device.violation(new VirtioError("BAD_ARGUMENT", reason, { section: "4.2.4", queue: index }));
         return;
       }
-      fields.pfn = pfn;
-      device.enableQueue(index, setupOf(fields, pageSize));
+      Object.assign(fields, wanted);
+      device.enableQueue(index, setupOf(wanted));
     });
   }
 }
 
-function fieldsOf([size = 0, align = 0, pfn = 0]: readonly number[]): QueueFields {
-  return { size, align, pfn };
+function fieldsOf([size = 0, align = 0, pfn = 0, pageSize = 0]: readonly number[]): QueueFields {
+  return { size, align, pfn, pageSize };
 }
 
-function setupOf({ size, align, pfn }: QueueFields, pageSize: number): QueueSetup {
+function setupOf({ size, align, pfn, pageSize }: QueueFields): QueueSetup {
   return { size, areas: legacyAreas(BigInt(pfn) * BigInt(pageSize), size, align) };
 }
 
@@ -135,7 +137,7 @@ export function legacyAreas(
 }
 
 /** §4.2.4: why no place follows from these, if so. */
-function misfit({ align }: QueueFields, pageSize: number): string | undefined {
+function misfit({ align, pageSize }: QueueFields): string | undefined {
   return notPowerOfTwo("GuestPageSize", pageSize) ?? notPowerOfTwo("QueueAlign", align);
 }
 

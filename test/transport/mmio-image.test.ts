@@ -130,6 +130,7 @@ const LEGACY: Step[] = [
   write(mmio.VIRTIO_MMIO_QUEUE_PFN, 3),
   read(mmio.VIRTIO_MMIO_QUEUE_PFN),
   ...statuses(7),
+  write(mmio.VIRTIO_MMIO_GUEST_PAGE_SIZE, 2 * PAGE), // moves no queue in use
   ({ rig }) => rig.offer("split", 3, 8, { descriptor: 0x3000, driver: 0x3080, device: 0x4000 }),
   ...interrupts(1),
   ({ rig }) => rig.used("split", 3, 8, { descriptor: 0x3000, driver: 0x3080, device: 0x4000 }),
@@ -200,7 +201,7 @@ describe("an image is refused, and nothing has changed", () => {
     [/queue 1 is in use, and something else/, 2, "queues.programmed.1.6", 1],
     [/queue 1 is in use, and something else/, 1, "queues.programmed.1.2", 4],
     [/queue 1 is in use, and something else/, 1, "queues.programmed.1.1", 0],
-    [/queue 1 is in use, and something else/, 1, "queues.guestPageSize", 0],
+    [/queue 1 is in use, and something else/, 1, "queues.programmed.1.3", 0],
     [/queue 65535 is in use/, 2, "device.queues.1.index", 65535],
     [/status/, 2, "device.status", 0x40],
     [/schema is undefined/, 2, "device", null],
