@@ -6,7 +6,7 @@ import { DRIVER_PROFILES } from "../../src/driver/profiles";
 import * as mmio from "../../src/spec/mmio";
 import { TestModel } from "../control-rig";
 import { type PairAccess, pair } from "../transport/mmio-pair-rig";
-import { REGISTERS } from "../transport/mmio-rig";
+import { REGISTERS } from "../transport/mmio-registers";
 
 const CONFIG = [
   { name: "capacity", offset: 0, bytes: 8, anyOf: [], writable: false, value: 0x1_0000_0002n },

@@ -10,7 +10,8 @@ import { MmioTransport } from "../../src/transport/mmio";
 import type { MmioImage } from "../../src/transport/mmio-image";
 import { TestModel } from "../control-rig";
 import { Random } from "../property/random";
-import { MmioRig, REGISTERS } from "./mmio-rig";
+import { REGISTERS } from "./mmio-registers";
+import { MmioRig } from "./mmio-rig";
 
 const OFFSETS: readonly number[] = Object.entries(mmio).flatMap(([name, at]) =>
   at <= mmio.VIRTIO_MMIO_CONFIG && at % 4 === 0 && !name.endsWith("_MAGIC") ? [at] : [],

@@ -8,7 +8,8 @@ import * as mmio from "../../src/spec/mmio";
 import { MmioTransport } from "../../src/transport/mmio";
 import { legacyAreas } from "../../src/transport/mmio-legacy-queues";
 import { RawSplit } from "../raw-ring";
-import { MmioRig, REGISTERS, SPLIT_AREAS } from "./mmio-rig";
+import { REGISTERS } from "./mmio-registers";
+import { MmioRig, SPLIT_AREAS } from "./mmio-rig";
 
 const config = [
   { name: "wide", offset: 0, bytes: 8, anyOf: [], value: 0x1122_3344_5566_7788n },
