@@ -2,6 +2,7 @@
 export type { TransportPort } from "./driver/port";
 export { Loopback } from "./transport/loopback";
 export { type MmioOptions, MmioTransport } from "./transport/mmio";
+export type { MmioImage } from "./transport/mmio-image";
 export { MmioPort } from "./transport/mmio-port";
 export type { SharedMemoryRegion } from "./transport/mmio-shared-memory";
 export type { RegisterBus } from "./transport/register-bus";

@@ -20,6 +20,7 @@ describe("examples", () => {
       "custom-device.mjs",
       "five-lines.mjs",
       "foreign-memory.mjs",
+      "mmio-machine.mjs",
       "net.mjs",
       "rng.mjs",
     ]);

@@ -6,9 +6,10 @@ import { VirtioError } from "../errors";
 import { hex, setNames } from "../negotiation/control-event";
 import { ringLayout } from "../virtqueue/layout";
 import type { ConfigRegisters } from "./config-registers";
-import { type DeviceImage, readImage, sealed } from "./device-image-form";
+import { type DeviceImage, readImage } from "./device-image-form";
 import { goesOn, type JudgedDevice, judgeImage } from "./device-image-judge";
 import type { DeviceReporter, DeviceState } from "./device-state";
+import { sealed } from "./image-seal";
 import { invalid } from "./image-shape";
 import type { Interrupts } from "./interrupts";
 import type { Lifecycle } from "./lifecycle";
@@ -34,7 +35,10 @@ export function saveDevice(device: ImagedDevice): DeviceImage {
   assertIdle(device);
   if (phase === "resetting") throw busy("its reset is not over");
   const goOn = goesOn(phase);
-  const { inFlight } = queues;
+  const { broken, inFlight } = queues;
+  if (goOn && broken !== undefined) {
+    throw busy(`queue ${broken} is broken, and the driver took DEVICE_NEEDS_RESET back: a reset comes first`);
+  }
   if (goOn && model.save === undefined && inFlight + state.outstanding > 0) {
     throw busy(
       `${inFlight} chains and ${state.outstanding} answers are out, and the model saves none: wait for process() and idle()`,

@@ -335,7 +335,8 @@ export class VirtioDevice {
    * nothing; two devices must not go on from one image. Neither guest memory nor what a backend holds is in it.
    *
    * @throws VirtioError DEVICE_BUSY from within a handler, during a slow reset, and while chains or answers are with a
-   * model that has no `save`: the message has both numbers, `process` and `idle` wait for them
+   * model that has no `save`: the message has both numbers, `process` and `idle` wait for them. Also on a profile that lets
+   * a driver take DEVICE_NEEDS_RESET back, while the broken queue waits for a reset
    */
   save(): DeviceImage {
     return saveDevice(this.imaged);

@@ -136,7 +136,7 @@ export class Lifecycle {
     const isOk = (status & DRIVER_OK) !== 0;
     interrupts.hold();
     try {
-      interrupts.configEnabled = isOk && phase !== "resuming";
+      interrupts.configEnabled = isOk && !this.parts.state.isSuspended; // §3.4.1: until the resume is over
       if (phase === "live" || phase === "suspending") this.parts.start();
       else if (phase === "suspended" || phase === "resuming") this.suspension.startLater();
       if (this.state.isLive) {

@@ -182,6 +182,11 @@ export class DeviceQueues {
     return this.slots.every(({ queue }) => !queue || queue.error !== undefined || queue.inFlight === 0);
   }
 
+  /** The index of a queue that the driver broke; undefined if there is none. */
+  get broken(): number | undefined {
+    return this.slots.find(({ queue }) => queue?.error !== undefined)?.index;
+  }
+
   /** Chains that the device holds, of all queues. */
   get inFlight(): number {
     return this.slots.reduce((sum, { queue }) => sum + (queue?.inFlight ?? 0), 0);

@@ -165,25 +165,28 @@ export class ConfigReader {
     return values;
   }
 
-  /** A field in the widest accesses that are aligned and within it (§2.5.1). */
-  private async readField({ offset, bytes }: ConfigLayout): Promise<number | bigint> {
+  private async readField(field: ConfigLayout): Promise<number | bigint> {
+    const { offset, bytes } = field;
+    const width = accessWidth(field);
     let value = 0n;
-    for (let done = 0; done < bytes; ) {
-      const width = accessWidth(offset + done, bytes - done);
+    for (let done = 0; done < bytes; done += width) {
       value |= BigInt(await this.port.readConfig(offset + done, width)) << BigInt(8 * done);
-      done += width;
     }
     return bytes <= 4 ? Number(value) : value;
   }
 }
 
-function accessWidth(offset: number, bytes: number): 1 | 2 | 4 {
-  if (bytes >= 4 && offset % 4 === 0) return 4;
-  return bytes >= 2 && offset % 2 === 0 ? 2 : 1;
+/**
+ * §4.1.3.1, §4.2.2.2: a field is accessed in its own width, 64 bits as two words; what is of no such width is an array of
+ * bytes (a MAC address). A field of one's own that isn't aligned is taken in the widest accesses that are.
+ */
+function accessWidth({ offset, bytes }: ConfigLayout): 1 | 2 | 4 {
+  if ((bytes === 8 || bytes === 4) && offset % 4 === 0) return 4;
+  return (bytes === 8 || bytes === 4 || bytes === 2) && offset % 2 === 0 ? 2 : 1;
 }
 
 function isOneAccess(field: ConfigLayout | undefined): boolean {
-  return field !== undefined && accessWidth(field.offset, field.bytes) === field.bytes;
+  return field !== undefined && accessWidth(field) === field.bytes;
 }
 
 function hexValue(value: FieldValue, bytes: number): string {

@@ -148,7 +148,9 @@ class QueueReset {
       this.requireCurrent();
       this.event(`${ring.layout} ring`, `at most ${maximum}`, `${size} descriptors`);
     } catch (error) {
-      if (this.isCurrent()) run.releaseQueue(index);
+      // A reset of the device takes the queue along, when it has been read back; that, not the queue, is what went wrong.
+      this.requireCurrent();
+      run.releaseQueue(index);
       throw error;
     }
   }

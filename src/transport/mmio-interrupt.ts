@@ -25,6 +25,11 @@ export class MmioInterrupt {
     this.onLevel = onLevel;
   }
 
+  /** InterruptStatus. */
+  get bits(): number {
+    return this.status;
+  }
+
   /** Whether the line is high. */
   get level(): boolean {
     return this.status !== 0;
@@ -38,6 +43,11 @@ export class MmioInterrupt {
   /** §4.2.2.1: a reset of the device clears all bits. */
   reset(): void {
     this.become(0);
+  }
+
+  /** Sets bits of an image, in addition to those of what happened since. */
+  restore(bits: number): void {
+    this.become(this.status | bits);
   }
 
   registers(violation: (error: VirtioError) => void): MmioRegister[] {

@@ -3,9 +3,11 @@
  * one behind the other as legacy drivers lay them out (§2.7.2). Non-zero QueuePFN means in use; 0 stops the queue.
  */
 import type { VirtioDevice } from "../device/device";
+import type { QueueSetup } from "../device/queues";
 import { VirtioError } from "../errors";
 import { VIRTIO_MMIO_GUEST_PAGE_SIZE, VIRTIO_MMIO_QUEUE_ALIGN, VIRTIO_MMIO_QUEUE_PFN } from "../spec/mmio";
 import { ringAreas } from "../virtqueue/layout";
+import { judgeProgrammed, type MmioImage, type MmioQueuesImage } from "./mmio-image";
 import { MmioQueueSelect } from "./mmio-queue-select";
 import type { MmioRegister } from "./mmio-register";
 
@@ -16,9 +18,11 @@ interface QueueFields {
   align: number;
   /** The page that the queue begins at, while it is in use. */
   pfn: number;
+  /** What GuestPageSize was when the page was told, bytes: a later one doesn't move the queue. */
+  pageSize: number;
 }
 
-const fresh = (): QueueFields => ({ size: 0, align: 0, pfn: 0 });
+const fresh = (): QueueFields => ({ size: 0, align: 0, pfn: 0, pageSize: 0 });
 
 /** The legacy queue registers of one device. */
 export class MmioLegacyQueues {
@@ -35,6 +39,24 @@ export class MmioLegacyQueues {
   /** The device was reset: QueuePFN is 0 for all queues. */
   reset(): void {
     this.select.reset();
+  }
+
+  save(): MmioQueuesImage {
+    const queues = this.select.save(({ size, align, pfn, pageSize }) => [size, align, pfn, pageSize]);
+    return { ...queues, guestPageSize: this.pageSize };
+  }
+
+  /** @throws VirtioError SNAPSHOT_INVALID; nothing has changed then */
+  judge(image: MmioImage): void {
+    judgeProgrammed(image, (index) => {
+      const fields = fieldsOf(image.queues.programmed[index] ?? []);
+      return misfit(fields) === undefined ? setupOf(fields) : undefined;
+    });
+  }
+
+  restore(image: MmioQueuesImage): void {
+    this.pageSize = image.guestPageSize;
+    this.select.restore(image, fieldsOf);
   }
 
   registers(): MmioRegister[] {
@@ -73,17 +95,25 @@ export class MmioLegacyQueues {
       return;
     }
     select.program("QueuePFN", pfn, (fields) => {
-      const { size, align } = fields;
-      const wrong = notPowerOfTwo("GuestPageSize", pageSize) ?? notPowerOfTwo("QueueAlign", align);
+      const wanted = { ...fields, pfn, pageSize };
+      const wrong = misfit(wanted);
       if (wrong !== undefined) {
         const reason = `QueuePFN ${pfn} of queue ${index}: ${wrong}`;
         device.violation(new VirtioError("BAD_ARGUMENT", reason, { section: "4.2.4", queue: index }));
         return;
       }
-      fields.pfn = pfn;
-      device.enableQueue(index, { size, areas: legacyAreas(BigInt(pfn) * BigInt(pageSize), size, align) });
+      Object.assign(fields, wanted);
+      device.enableQueue(index, setupOf(wanted));
     });
   }
+}
+
+function fieldsOf([size = 0, align = 0, pfn = 0, pageSize = 0]: readonly number[]): QueueFields {
+  return { size, align, pfn, pageSize };
+}
+
+function setupOf({ size, align, pfn, pageSize }: QueueFields): QueueSetup {
+  return { size, areas: legacyAreas(BigInt(pfn) * BigInt(pageSize), size, align) };
 }
 
 /**
@@ -104,6 +134,11 @@ export function legacyAreas(
   const behind = driver + BigInt(areas.driver.bytes);
   const boundary = BigInt(align);
   return { descriptor, driver, device: ((behind + boundary - 1n) / boundary) * boundary };
+}
+
+/** §4.2.4: why no place follows from these, if so. */
+function misfit({ align, pageSize }: QueueFields): string | undefined {
+  return notPowerOfTwo("GuestPageSize", pageSize) ?? notPowerOfTwo("QueueAlign", align);
 }
 
 function notPowerOfTwo(name: string, value: number): string | undefined {

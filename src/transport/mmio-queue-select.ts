@@ -5,6 +5,7 @@
 import type { VirtioDevice } from "../device/device";
 import { VirtioError } from "../errors";
 import { VIRTIO_MMIO_QUEUE_SEL, VIRTIO_MMIO_QUEUE_SIZE, VIRTIO_MMIO_QUEUE_SIZE_MAX } from "../spec/mmio";
+import type { MmioQueuesImage } from "./mmio-image";
 import type { MmioRegister } from "./mmio-register";
 
 /** The programmed values of all queues of a device, and which queue is selected. */
@@ -32,9 +33,19 @@ export class MmioQueueSelect<Fields extends { size: number }> {
     this.queues = Array.from({ length: this.device.queueCount }, this.fresh);
   }
 
-  /** Forgets what was programmed for the selected queue (§2.6.1). */
+  /** What is programmed for every queue, as `wordsOf` says it. */
+  save(wordsOf: (fields: Fields) => number[]): Pick<MmioQueuesImage, "queueSel" | "programmed"> {
+    return { queueSel: this.index, programmed: this.queues.map(wordsOf) };
+  }
+
+  restore({ queueSel, programmed }: MmioQueuesImage, fieldsOf: (words: readonly number[]) => Fields): void {
+    this.index = queueSel;
+    this.queues = programmed.map(fieldsOf);
+  }
+
+  /** Forgets what was programmed for the selected queue, which is one of the device's (§2.6.1). */
   resetSelected(): void {
-    if (this.index < this.queues.length) this.queues[this.index] = this.fresh();
+    this.queues[this.index] = this.fresh();
   }
 
   /** Changes a programmed value of the selected queue, unless now is not the time for it. */

@@ -3,6 +3,7 @@
  * Nothing is programmed while QueueReady is not zero (§4.2.2.2). Whether a set-up is sound is the device's to judge.
  */
 import type { VirtioDevice } from "../device/device";
+import type { QueueSetup } from "../device/queues";
 import { VirtioError } from "../errors";
 import {
   VIRTIO_MMIO_QUEUE_DESC_HIGH,
@@ -14,6 +15,7 @@ import {
   VIRTIO_MMIO_QUEUE_READY,
   VIRTIO_MMIO_QUEUE_RESET,
 } from "../spec/mmio";
+import { judgeProgrammed, type MmioImage, type MmioQueuesImage } from "./mmio-image";
 import { MmioQueueSelect } from "./mmio-queue-select";
 import type { MmioRegister } from "./mmio-register";
 
@@ -56,6 +58,19 @@ export class MmioQueues {
     this.select.reset();
   }
 
+  save(): MmioQueuesImage {
+    return { ...this.select.save(({ size, halves }) => [size, ...halves]), guestPageSize: 0 };
+  }
+
+  /** @throws VirtioError SNAPSHOT_INVALID; nothing has changed then */
+  judge(image: MmioImage): void {
+    judgeProgrammed(image, (index) => setupOf(fieldsOf(image.queues.programmed[index] ?? [])));
+  }
+
+  restore(image: MmioQueuesImage): void {
+    this.select.restore(image, fieldsOf);
+  }
+
   registers(): MmioRegister[] {
     const { device, select } = this;
     return [
@@ -87,13 +102,7 @@ export class MmioQueues {
     if (value > 1) device.violation(noBit("QueueReady", value, index));
     else if (value === 0) device.disableQueue(index);
     else if (!device.queueReady(index)) {
-      const { size, halves } = select.fields ?? fresh();
-      const areas = {
-        descriptor: address(halves, 0),
-        driver: address(halves, 1),
-        device: address(halves, 2),
-      };
-      device.enableQueue(index, { size, areas });
+      device.enableQueue(index, setupOf(select.fields ?? fresh()));
     }
   }
 
@@ -112,6 +121,19 @@ export class MmioQueues {
     }
     if (wasReady && !device.queueReady(index)) select.resetSelected();
   }
+}
+
+function fieldsOf([size = 0, ...halves]: readonly number[]): QueueFields {
+  return { size, halves: Uint32Array.from(halves), isResetting: false };
+}
+
+function setupOf({ size, halves }: QueueFields): QueueSetup {
+  const areas = {
+    descriptor: address(halves, 0),
+    driver: address(halves, 1),
+    device: address(halves, 2),
+  };
+  return { size, areas };
 }
 
 function address(halves: Uint32Array, area: 0 | 1 | 2): bigint {

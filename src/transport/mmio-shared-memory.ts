@@ -29,7 +29,8 @@ const LARGEST_ID = 255; // an id is a u8 (§2.10)
 /** The regions of one device, and which of them is selected. */
 export class MmioSharedMemory {
   private readonly regions = new Map<number, { readonly base: bigint; readonly length: bigint }>();
-  private selected = 0;
+  /** SHMSel: a shmid, or any other u32. */
+  selected = 0;
 
   /** @throws VirtioError BAD_ARGUMENT for an id twice, or a number out of range */
   constructor(regions: readonly SharedMemoryRegion[]) {

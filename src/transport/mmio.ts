@@ -4,6 +4,7 @@
  * throws: what the section forbids becomes a violation event of the device and changes nothing, a read of it gives 0.
  */
 import type { VirtioDevice } from "../device/device";
+import { sealed } from "../device/image-seal";
 import { VirtioError } from "../errors";
 import { hex } from "../negotiation/control-event";
 import { nameAndBit } from "../negotiation/feature-names";
@@ -25,6 +26,7 @@ import {
   VIRTIO_MMIO_VERSION_LEGACY,
   VIRTIO_MMIO_VERSION_MODERN,
 } from "../spec/mmio";
+import { type MmioImage, readMmioImage } from "./mmio-image";
 import { MmioInterrupt } from "./mmio-interrupt";
 import { MmioLegacyQueues } from "./mmio-legacy-queues";
 import { MmioQueues } from "./mmio-queues";
@@ -43,12 +45,15 @@ export interface MmioOptions {
   readonly sharedMemory?: readonly SharedMemoryRegion[];
 }
 
+type SelectedImage = Pick<MmioImage, "deviceFeaturesSel" | "driverFeaturesSel" | "shmSel" | "queues">;
+
 /** One device in its window of registers. */
 export class MmioTransport {
   readonly device: VirtioDevice;
   readonly version: 1 | 2;
   private readonly interrupt: MmioInterrupt;
   private readonly queues: MmioQueues | MmioLegacyQueues;
+  private readonly sharedMemory: MmioSharedMemory;
   private readonly registers: ReadonlyMap<number, MmioRegister>;
   private deviceFeaturesSel = 0;
   private driverFeaturesSel = 0;
@@ -67,11 +72,12 @@ export class MmioTransport {
     this.interrupt = new MmioInterrupt((level) => onInterrupt?.(level));
     this.queues =
       version === VIRTIO_MMIO_VERSION_LEGACY ? new MmioLegacyQueues(device) : new MmioQueues(device);
+    this.sharedMemory = new MmioSharedMemory(sharedMemory);
     const registers = [
       ...this.ownRegisters(vendorId),
       ...this.interrupt.registers((error) => device.violation(error)),
       ...this.queues.registers(),
-      ...(version === VIRTIO_MMIO_VERSION_LEGACY ? [] : this.modernRegisters(sharedMemory)),
+      ...(version === VIRTIO_MMIO_VERSION_LEGACY ? [] : this.modernRegisters()),
     ];
     this.registers = new Map(registers.map((register) => [register.at, register]));
     device.connect((kind) => this.interrupt.raise(kind), { versionRegister: version });
@@ -114,12 +120,59 @@ export class MmioTransport {
     }
     if (offset >= VIRTIO_MMIO_CONFIG) {
       const mask = bytes === 4 ? 0xffff_ffff : 2 ** (8 * bytes) - 1;
-      this.device.writeConfig(offset - VIRTIO_MMIO_CONFIG, bytes, (value & mask) >>> 0);
+      this.device.writeConfig(offset - VIRTIO_MMIO_CONFIG, bytes, value & mask);
       return;
     }
     const register = this.registers.get(offset);
     if (register?.write !== undefined) register.write(value >>> 0);
     else if (register !== undefined) this.device.violation(readOnly(register, value));
+  }
+
+  /**
+   * The window and its device as plain data, between any two accesses: `device.save()` and what the registers here hold,
+   * such as InterruptStatus and the selectors. Changes nothing.
+   *
+   * @throws VirtioError DEVICE_BUSY as {@link VirtioDevice.save}
+   */
+  save(): MmioImage {
+    const { interrupt, version, device } = this;
+    const status = { interruptStatus: interrupt.bits };
+    return sealed({ schema: "virtq.mmio/1", version, ...status, ...this.selected(), device: device.save() });
+  }
+
+  /**
+   * Goes on where {@link save} left a window of the same version, as `device.restore` does for its device. The interrupt line
+   * is high afterwards if a bit of InterruptStatus is set, were it by a notification of the restored device.
+   *
+   * @param image what `save` gave, or `JSON.stringify` of it, to the byte
+   * @throws VirtioError SNAPSHOT_INVALID, DEVICE_BUSY as {@link VirtioDevice.restore}; nothing has changed then
+   */
+  restore(image: unknown): void {
+    const { device, version, queues } = this;
+    const read = readMmioImage(image, version, device.queueCount);
+    queues.judge(read);
+    const before = this.selected();
+    this.select(read);
+    try {
+      device.restore(read.device);
+    } catch (error) {
+      this.select(before);
+      throw error;
+    }
+    this.interrupt.restore(read.interruptStatus);
+  }
+
+  /** What the registers hold that nothing but accesses of the driver changes. */
+  private selected(): SelectedImage {
+    const { deviceFeaturesSel, driverFeaturesSel, sharedMemory, queues } = this;
+    return { deviceFeaturesSel, driverFeaturesSel, shmSel: sharedMemory.selected, queues: queues.save() };
+  }
+
+  private select({ deviceFeaturesSel, driverFeaturesSel, shmSel, queues }: SelectedImage): void {
+    this.deviceFeaturesSel = deviceFeaturesSel;
+    this.driverFeaturesSel = driverFeaturesSel;
+    this.sharedMemory.selected = shmSel;
+    this.queues.restore(queues);
   }
 
   private ownRegisters(vendorId: number): MmioRegister[] {
@@ -155,10 +208,10 @@ export class MmioTransport {
     ];
   }
 
-  private modernRegisters(regions: readonly SharedMemoryRegion[]): MmioRegister[] {
+  private modernRegisters(): MmioRegister[] {
     const generation = () => this.device.configGeneration();
     return [
-      ...new MmioSharedMemory(regions).registers(),
+      ...this.sharedMemory.registers(),
       { at: VIRTIO_MMIO_CONFIG_GENERATION, name: "ConfigGeneration", read: generation },
     ];
   }

@@ -182,6 +182,7 @@ describe("device", () => {
     const sharedMemory = [
       { id: 0, base: 0x1_2345_6000n, length: 0x2_0000_0000 },
       { id: 255, base: 0x4000_0000, length: 0 },
+      { id: 7, base: 0xffff_ffff_ffff_ffffn, length: 0xffff_ffff_ffff_fffen },
     ];
     const rig = new MmioRig({ mmio: { sharedMemory } });
     const shown = (id: number) => {
@@ -190,9 +191,10 @@ describe("device", () => {
       return [length, length + 4, base, base + 4].map((at) => rig.get(at));
     };
     const ones = new Array(4).fill(0xffff_ffff);
-    expect([0, 255, 1, 256, 0xffff_ffff].map(shown)).toEqual([
+    expect([0, 255, 7, 1, 256, 0xffff_ffff].map(shown)).toEqual([
       [0, 2, 0x2345_6000, 1],
       [0, 0, 0x4000_0000, 0],
+      [0xffff_fffe, 0xffff_ffff, 0xffff_ffff, 0xffff_ffff],
       ones,
       ones,
       ones,

@@ -240,6 +240,99 @@ describe("VirtioDriver.resetQueue", () => {
     await rig.driver.resetQueue(0);
   });
 
+  /** `resetQueue(0)`, held up behind the `at`th of its accesses until `meanwhile` is over. */
+  async function heldUp(at: number, meanwhile: (rig: Rig) => Promise<unknown>) {
+    const rig = await live();
+    const { port } = rig.driver as unknown as { port: Record<string, (...values: unknown[]) => unknown> };
+    const made: string[] = [];
+    let resume = 0;
+    for (const name of new Set(ACCESSES.map(([access]) => access))) {
+      const access = port[name];
+      port[name] = async (...values) => {
+        const answer = await access?.(...values);
+        const count = made.push(name);
+        if (count === at + 1) await meanwhile(rig);
+        if (count === at + 1) resume = made.length;
+        return name === "queueInReset" ? count === 2 : answer; // the reset takes one more look
+      };
+    }
+    const outcome = await rig.driver.resetQueue(0).then(
+      () => "done",
+      ({ code }: VirtioError) => code,
+    );
+    return { rig, outcome, made, afterwards: made.slice(resume) };
+  }
+
+  /** The accesses of a reset, and what is still asked if the device was reset behind one: nothing that changes anything. */
+  const ACCESSES: readonly (readonly [access: string, afterwards?: string])[] = [
+    ["resetQueue", "queueInReset"],
+    ["queueInReset"],
+    ["queueInReset"],
+    ["queueReady"],
+    ["queueMaxSize"],
+    ["enableQueue", "queueReady"],
+    ["queueReady"],
+  ];
+
+  it("makes its accesses in this order", async () => {
+    const { made, outcome } = await heldUp(-1, async () => {});
+    expect([made, outcome]).toEqual([ACCESSES.map(([access]) => access), "done"]);
+  });
+
+  it.each(ACCESSES.map(([access, afterwards], at) => ({ at, access, afterwards })))(
+    "ends where the device was reset: behind access $at, $access",
+    async ({ at, afterwards }) => {
+      const held = await heldUp(at, (rig) => started(rig));
+      expect([held.outcome, held.afterwards]).toEqual([
+        "STATUS_SEQUENCE",
+        afterwards === undefined ? [] : [afterwards],
+      ]);
+      const { driver, allocator } = held.rig;
+      const free = allocator.available;
+      expect(driver.queues.map(({ alive, size }) => [alive, size])).toEqual([
+        [true, 16],
+        [true, 16],
+      ]);
+      await started(held.rig);
+      expect(allocator.available).toBe(free);
+      roundTrips(held.rig);
+    },
+  );
+
+  it("leaves the reset of the queue in the device's next life alone, too", async () => {
+    let next: Promise<unknown> | undefined;
+    const { rig, outcome } = await heldUp(0, async (held) => {
+      await started(held);
+      next = held.driver.resetQueue(0);
+    });
+    expect(outcome).toBe("STATUS_SEQUENCE");
+    expect(() => rig.driver.kick(0)).toThrow("the reset of queue 0 is not over");
+    await next;
+    roundTrips(rig);
+  });
+
+  it("keeps memory until a device reset that comes in between is read back", async () => {
+    let ended: Promise<unknown> | undefined;
+    const { rig, outcome } = await heldUp(5, async (held) => {
+      const { available } = held.allocator;
+      const { readStatus } = held.port;
+      held.port.readStatus = async () => {
+        expect(held.allocator.available).toBe(available);
+        return readStatus();
+      };
+      ended = held.driver.reset();
+    });
+    expect([outcome, await ended]).toEqual(["STATUS_SEQUENCE", []]);
+    await started(rig);
+    roundTrips(rig);
+  });
+
+  it("says so if the queue is gone after its reset", async () => {
+    const rig = await live();
+    (rig.driver as unknown as { port: { queueMaxSize: () => number } }).port.queueMaxSize = () => 0;
+    await expect(rig.driver.resetQueue(0)).rejects.toThrow("queue 0 is gone after its reset: it may have 0");
+  });
+
   it("leaves a queue disabled that the device doesn't enable again, and can try once more", async () => {
     const rig = await live();
     const inner = rig.driver as unknown as { port: { queueReady: (index: number) => boolean } };

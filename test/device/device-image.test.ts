@@ -287,6 +287,19 @@ describe("the configuration", () => {
     expect([rig.device.readConfig(0, 4), rig.notifications]).toEqual([21, ["config"]]);
   });
 
+  it("SUSPEND-010 §3.4.2 a driver that suspends hears of a change when it resumes, and not of the move", async () => {
+    const rig = await testRig({ model: { config }, supports: ["VERSION_1", "SUSPEND"] }).start();
+    rig.device.writeStatus(0x1f);
+    rig.device.configChanged();
+    rig.move();
+    expect([rig.device.phase, rig.notifications]).toEqual(["suspending", []]);
+    rig.serve();
+    expect([rig.device.phase, rig.notifications]).toEqual(["suspended", []]);
+    rig.device.writeStatus(0x1f);
+    rig.serve();
+    expect([rig.device.phase, rig.notifications]).toEqual(["live", ["config"]]);
+  });
+
   it("§3.2 a change before DRIVER_OK is still told after it", () => {
     const rig = testRig({ model: { config } });
     driveTo(rig.device, 0x0b, FeatureSet.of("VERSION_1"));
@@ -378,6 +391,20 @@ describe("when a device can't be saved or restored", () => {
     rig.move();
     expect([rig.used(), rig.violations]).toEqual([[token], []]);
     expect([...core.view(at + 16, 513)]).toEqual([...bytes.subarray(512), 0]);
+  });
+
+  it("a queue that its driver broke, on a profile that let it take DEVICE_NEEDS_RESET back", async () => {
+    const rig = await testRig({ device: { profile: "qemu" } }).start();
+    rig.core.view(Number(rig.queue.areas.driver) + 2, 2).set([0xff, 0x7f]);
+    rig.device.notify(0);
+    rig.serve();
+    rig.device.save(); // at DEVICE_NEEDS_RESET it has no use for the queue
+    rig.device.writeStatus(0x0b);
+    expect([rig.device.status, rig.device.phase]).toEqual([0x0b, "setup"]);
+    const broken = expect.stringContaining("queue 0 is broken, and the driver took DEVICE_NEEDS_RESET back");
+    expect(() => rig.device.save()).toThrow(
+      expect.objectContaining({ code: "DEVICE_BUSY", message: broken }),
+    );
   });
 
   it("within a handler, within the model, and during a slow reset", async () => {

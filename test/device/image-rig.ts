@@ -11,6 +11,8 @@ import type { DeviceModel } from "../../src/device/model";
 import { type DriverOptions, VirtioDriver } from "../../src/driver/driver";
 import type { NotificationHandler, PortQueueSetup, TransportPort } from "../../src/driver/port";
 import { VirtioError } from "../../src/errors";
+import type { MmioTransport } from "../../src/transport/mmio";
+import type { MmioImage } from "../../src/transport/mmio-image";
 import { GuestAllocator } from "../../src/virtqueue/guest-allocator";
 import { imageChecksum } from "../../src/virtqueue/queue-image";
 import { TestModel, type TestModelOptions } from "../control-rig";
@@ -225,7 +227,7 @@ export function testRig(
 }
 
 /** The image with parts exchanged, and its checksums made right again: as somebody would forge it. */
-export function forged(image: DeviceImage, change: (plain: Plain) => void): Plain {
+export function forged(image: DeviceImage | MmioImage, change: (plain: Plain) => void): Plain {
   const plain = JSON.parse(JSON.stringify(image)) as Plain;
   change(plain);
   return resealed(plain);
@@ -233,7 +235,8 @@ export function forged(image: DeviceImage, change: (plain: Plain) => void): Plai
 
 /** Any checksum that there is, made right. */
 export function resealed(plain: Plain): Plain {
-  const { queues } = plain;
+  const { device, queues } = plain;
+  if (typeof device === "object" && device !== null) resealed(device);
   for (const record of Array.isArray(queues) ? queues : []) {
     const queue = record?.setup?.image;
     if (typeof queue === "object" && queue !== null && "checksum" in queue) seal(queue);
@@ -252,7 +255,7 @@ function seal(data: Plain): void {
 export type Plain = Record<string, any>;
 
 /** The refusal of an image: its message; fails the test if there is none. */
-export function refusalOf(device: VirtioDevice, image: unknown): string {
+export function refusalOf(device: VirtioDevice | MmioTransport, image: unknown): string {
   try {
     device.restore(image);
   } catch (error) {

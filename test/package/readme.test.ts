@@ -1,18 +1,19 @@
 /**
- * The README and examples/ tell the truth: what they print stands beside them, and the README's commands work, in a
- * clean folder with the packed package. Lines that begin with `npm` are the set-up, which CI runs by itself.
+ * The README, the guides and examples/ tell the truth: what they print stands beside them, and the README's commands work,
+ * in a clean folder with the packed package. Lines that begin with `npm` are the set-up, which CI runs by itself.
  */
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { pcapOf } from "../capture/golden";
 import { type Installed, install, root, run } from "./installed";
+import { programsOf } from "./programs";
 
-const readme = readFileSync(join(root, "README.md"), "utf8");
-const examples = [...readme.matchAll(/```js\n(.*?)```\n+```text\n(.*?)```/gs)].map(([, code, output]) => ({
-  code: code ?? "",
-  output: output ?? "",
-}));
+/** Pages with programs in them. */
+const PAGES = ["README.md", "docs/embedding.md"];
+
+const textOf = (page: string) => readFileSync(join(root, page), "utf8");
+const readme = textOf("README.md");
 const commands = [...readme.matchAll(/```sh\n(.*?)```/gs)]
   .flatMap(([, lines]) => (lines ?? "").trim().split("\n"))
   .map((line) => line.replace(/\s+#.*$/, ""))
@@ -29,14 +30,25 @@ beforeAll(() => {
 });
 afterAll(() => installed?.remove());
 
-describe("README", () => {
-  it("has examples and commands", () => {
-    expect([examples.length > 1, commands.length > 2]).toEqual([true, true]);
+describe.each(PAGES)("%s", (page) => {
+  const programs = programsOf(textOf(page));
+
+  it("has programs, and no code that would not be run", () => {
+    const languages = [...textOf(page).matchAll(/^ *```(\w+)/gm)].map(([, language]) => language ?? "");
+    expect(languages.filter((language) => !["js", "text", "sh"].includes(language))).toEqual([]);
+    expect(programs.map(({ code }) => code.match(/^import /gm)?.length ?? 0)).not.toContain(0);
+    expect(programs.length).toBeGreaterThan(0);
   });
 
-  it.each(examples)("example %# prints what it says", ({ code, output }) => {
-    writeFileSync(join(installed.clean, "example.mjs"), code);
-    expect(run(process.execPath, ["example.mjs"], installed.clean)).toBe(output);
+  it.each(programs)("program %# prints what it says", ({ code, output }) => {
+    writeFileSync(join(installed.clean, "program.mjs"), code);
+    expect(run(process.execPath, ["program.mjs"], installed.clean)).toBe(output);
+  });
+});
+
+describe("README", () => {
+  it("has commands", () => {
+    expect(commands.length).toBeGreaterThan(2);
   });
 
   it.each(commands)("command works: %s", (line) => {

@@ -4,7 +4,8 @@
  */
 import { describe, expect, it } from "vitest";
 import * as mmio from "../../src/spec/mmio";
-import type { Areas } from "../raw-ring";
+import { VIRTQ_DESC_F_USED } from "../../src/spec/packed";
+import { type Areas, RawPacked, RawSplit } from "../raw-ring";
 import { areasOf, featuresOf, SPLIT_AREAS } from "../transport/mmio-hand";
 import { MmioRig } from "../transport/mmio-rig";
 import { corpusCase, titleOf } from "./corpus";
@@ -84,9 +85,27 @@ mmioCase("T170", 0x0f, (rig, layout) => {
   rig.offer(layout, 8);
   kick(rig);
   expect([ready(rig), rig.used(layout, 8)]).toEqual([1, true]);
+  // The second lap begins in slot 0 of a ring of 8; in one of 256 it would go on in slot 8.
+  if (layout === "split") {
+    const ring = new RawSplit(rig.memory, 8, SPLIT_AREAS);
+    for (let slot = 0; slot < 8; slot++) ring.setAvailRing(slot, 7 - slot);
+    ring.availIdx = 16;
+    kick(rig);
+    const used = Array.from({ length: 8 }, (_, slot) => ring.usedRing(slot)[0]);
+    expect([ring.usedIdx, used]).toEqual([16, [7, 6, 5, 4, 3, 2, 1, 0]]);
+    return;
+  }
+  const ring = new RawPacked(rig.memory, 8, areasOf("packed"));
+  for (let slot = 0; slot < 8; slot++)
+    ring.desc(slot, { addr: 0x8000, len: 16, id: slot, flags: VIRTQ_DESC_F_USED });
+  kick(rig);
+  const flags = Array.from({ length: 8 }, (_, slot) => ring.flags(slot));
+  expect(flags).toEqual(new Array(8).fill(0));
 });
 mmioCase("T171", 0x0f, (rig, layout) => {
   rig.put(mmio.VIRTIO_MMIO_QUEUE_DESC_LOW, 0x3f000);
+  // What stands at the new address would be no chain.
+  rig.memory.fill(0x3f000, 8 * 16, 0xff);
   rig.offer(layout, 2);
   kick(rig);
   expect([ready(rig), rig.used(layout, 2)]).toEqual([1, true]);

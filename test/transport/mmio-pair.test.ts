@@ -1,21 +1,12 @@
 // Both sides of virtio-mmio together (§4.2): a driver on MmioPort, its accesses carried to MmioTransport and a device.
 import { describe, expect, it } from "vitest";
-import { judge } from "../../src/conformance/judge";
-import { loadCoreSync } from "../../src/core/core";
-import { type DeviceOptions, VirtioDevice } from "../../src/device/device";
-import type { DeviceModel } from "../../src/device/model";
 import { BLK_DRIVER_FEATURES, BlkDriver } from "../../src/driver/blk";
-import { type DriverOptions, VirtioDriver } from "../../src/driver/driver";
 import { BlkModel } from "../../src/models/blk";
-import { EchoModel } from "../../src/models/echo";
 import { MemoryBackend } from "../../src/models/memory-backend";
 import { VIRTIO_BLK_S_OK } from "../../src/spec/blk";
-import { Transcript } from "../../src/trace/transcript";
-import { MmioTransport } from "../../src/transport/mmio";
-import { MmioPort } from "../../src/transport/mmio-port";
-import type { RegisterBus } from "../../src/transport/register-bus";
 import { GuestAllocator } from "../../src/virtqueue/guest-allocator";
 import { TestModel } from "../control-rig";
+import { echo, echoes, type PairOptions, pair, start } from "./mmio-pair-rig";
 
 const RINGS = [
   ["split", ["VERSION_1"]],
@@ -28,134 +19,6 @@ const BUSES = RINGS.flatMap(([name, ring]) => [
   [name, "at once", ring] as const,
   [name, "later", ring] as const,
 ]);
-
-/** What a pair is made of besides its model. */
-interface PairOptions {
-  readonly later?: boolean;
-  readonly version?: 1 | 2;
-  readonly device?: DeviceOptions;
-  readonly driver?: Partial<DriverOptions>;
-}
-
-/** A driver and a device with nothing but registers, guest memory and an interrupt line between them. */
-async function pair(model: DeviceModel, supports: readonly string[], options: PairOptions = {}) {
-  const core = loadCoreSync({ guestBytes: 1 << 20 });
-  const transcript = new Transcript({ clock: () => 0 });
-  const codes: string[] = [];
-  const device: VirtioDevice = new VirtioDevice(core, model, {
-    ...options.device,
-    onEvent: transcript.sink,
-    onViolation: ({ code }) => codes.push(code),
-    // The host works whenever there is something to do, but never from within an access.
-    onWork: () => queueMicrotask(() => device.process()),
-  });
-  let interrupts = 0;
-  let port: MmioPort | undefined;
-  let isHandled = false;
-  const onInterrupt = (level: boolean) => {
-    if (level) interrupts++;
-    if (level && !isHandled) queueMicrotask(handle);
-  };
-  /** The line is level-triggered: whoever owns it comes back until it is low. */
-  const handle = async () => {
-    isHandled = true;
-    while (transport.interruptLevel) await port?.handleInterrupt();
-    isHandled = false;
-  };
-  const transport = new MmioTransport(device, { version: options.version ?? 2, onInterrupt });
-  const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
-  const bus: RegisterBus = {
-    read: (offset, bytes) =>
-      options.later ? turn().then(() => transport.read(offset, bytes)) : transport.read(offset, bytes),
-    write: (offset, bytes, value) =>
-      options.later
-        ? turn().then(() => transport.write(offset, value, bytes))
-        : transport.write(offset, value, bytes),
-  };
-  port = await MmioPort.open(bus);
-  const used: number[] = [];
-  const changes = { count: 0 };
-  const driver = new VirtioDriver({
-    core,
-    allocator: new GuestAllocator(core),
-    port,
-    supports,
-    queueSize: 16,
-    onUsed: (queue) => used.push(queue),
-    onConfigChange: () => changes.count++,
-    ...options.driver,
-  });
-  const findings = () =>
-    judge(transcript.events, {
-      transport: "mmio",
-      offered: device.offered,
-      ...(device.model.deviceType === undefined ? {} : { deviceType: device.model.deviceType }),
-      ...(driver.isLegacy ? { legacy: true } : {}),
-    }).filter(({ level }) => level.startsWith("MUST"));
-  return {
-    core,
-    device,
-    transport,
-    port,
-    driver,
-    used,
-    changes,
-    codes,
-    findings,
-    turn,
-    count: () => interrupts,
-  };
-}
-
-type Pair = Awaited<ReturnType<typeof pair>>;
-
-/** An echo that MMIO can show: DeviceID 0 would be no device. */
-const echo = (): DeviceModel => ({
-  name: "echo",
-  deviceId: 63,
-  queues: [{ name: "echoq", maxSize: 64 }],
-  offers: [],
-  config: [],
-  process: EchoModel.prototype.process.bind(new EchoModel()),
-});
-
-/** Initialises, and fails the test if that is refused. */
-async function start(rig: Pair): Promise<Pair> {
-  expect(await rig.driver.initialize()).toMatchObject({ ok: true });
-  return rig;
-}
-
-/** Sends texts through queue 0 until all are back, by interrupts alone, and compares each. */
-async function echoes(rig: Pair, count: number): Promise<void> {
-  const { core, driver, used } = rig;
-  const [queue] = driver.queues;
-  if (queue === undefined) throw new Error("there is no queue");
-  const allocator = new GuestAllocator(core, { gpa: 0x80000, size: 0x10000 });
-  const pieces = Array.from(
-    { length: Math.min(8, queue.size >> 1) },
-    () => [allocator.allocate(32), allocator.allocate(32)] as const,
-  );
-  for (let round = 0; round < count; round++) {
-    used.length = 0;
-    const tokens = pieces.map(([from, to], i) => {
-      core.view(from, 32).fill(17 * round + i);
-      core.view(to, 32).fill(0);
-      return queue.add([{ address: from, length: 32 }], [{ address: to, length: 32 }]);
-    });
-    queue.arm();
-    await driver.kick(0);
-    const back: number[] = [];
-    for (let turns = 0; turns < 200 && back.length < tokens.length; turns++) {
-      await rig.turn();
-      if (used.splice(0).length === 0) continue;
-      do {
-        for (const { token } of queue.usedBuffers()) back.push(token);
-      } while (queue.arm());
-    }
-    expect(back.sort()).toEqual(tokens.sort());
-    for (const [from, to] of pieces) expect(core.view(to, 32)).toEqual(core.view(from, 32));
-  }
-}
 
 describe.each(BUSES)("%s, a bus that answers %s", (_, when, ring) => {
   const later = when === "later";

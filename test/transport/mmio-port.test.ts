@@ -88,6 +88,7 @@ async function opened(version = 2, later = false) {
 
 const areas = { descriptor: 0x1000, driver: 0x1080, device: 0x2000 };
 const setup: PortQueueSetup = { size: 8, areas };
+const FAR = 2 ** 32 * 4096;
 const HIGH = { descriptor: 0x1_0000_1000, driver: 0x1f_ffff_fffen, device: 0xffff_ffff_ffff_f000n };
 const fails = (code: string) => expect.objectContaining({ code });
 
@@ -127,6 +128,14 @@ describe("MmioPort.probe", () => {
     expect(bus.told()).toHaveLength(3);
     await expect(MmioPort.open(bus)).rejects.toThrow(fails("DEVICE_ABSENT"));
   });
+});
+
+it("MmioPort takes what a bus of signed words answers", async () => {
+  const { bus, port } = await opened();
+  bus.banks.device_features = { 1: 0x80000001 | 0 };
+  expect(await port.readDeviceFeatures(1)).toBe(0x80000001);
+  const reads: RegisterBus = { read: () => 0x80000000 | 0, write: () => {} };
+  await expect(MmioPort.probe(reads)).rejects.toThrow("MagicValue reads 0x80000000,");
 });
 
 describe.each([false, true])("MmioPort, by Promise: %s", (later) => {
@@ -198,7 +207,8 @@ describe.each([false, true])("MmioPort, by Promise: %s", (later) => {
   it("MMIO-026 MMIO-027 §4.2.2.2 driver: touches nothing of a queue in use, nor with too large a size", async () => {
     const { bus, port } = await opened(2, later);
     const attempt = async (index: number, wanted: PortQueueSetup) => port.enableQueue(index, wanted);
-    await expect(attempt(1, { size: 16, areas })).rejects.toThrow(fails("QUEUE_SIZE_INVALID"));
+    for (const size of [16, 9, 0])
+      await expect(attempt(1, { size, areas })).rejects.toThrow(fails("QUEUE_SIZE_INVALID"));
     await expect(attempt(9, setup)).rejects.toThrow(fails("QUEUE_SIZE_INVALID"));
     await attempt(1, setup);
     bus.told();
@@ -349,6 +359,10 @@ describe.each([false, true])("MMIO-054 §4.2.4 driver: a legacy device, by Promi
     ["a gap", { ...setup, areas: { ...areas, driver: 0x1100 } }],
     ["a used ring elsewhere", { ...setup, areas: { ...areas, device: 0x3000 } }],
     ["another size", { size: 16, areas }],
+    [
+      "a page number of 33 bits",
+      { ...setup, areas: { descriptor: FAR, driver: FAR + 0x80, device: FAR + 0x1000 } },
+    ],
   ])("refuses areas that are no run of pages: %s", async (_, wanted) => {
     const { bus, port } = await opened(1, later);
     await expect((async () => port.enableQueue(0, wanted))()).rejects.toThrow(fails("RING_ALIGN"));

@@ -3,10 +3,14 @@
  * between so that every status is reached, and resets that take their time. For npm test and for test/slow.
  */
 import { expect } from "vitest";
+import { VirtioDevice } from "../../src/device/device";
 import { VirtioError } from "../../src/errors";
 import * as mmio from "../../src/spec/mmio";
+import { MmioTransport } from "../../src/transport/mmio";
+import type { MmioImage } from "../../src/transport/mmio-image";
 import { TestModel } from "../control-rig";
 import { Random } from "../property/random";
+import { REGISTERS } from "./mmio-registers";
 import { MmioRig } from "./mmio-rig";
 
 const OFFSETS: readonly number[] = Object.entries(mmio).flatMap(([name, at]) =>
@@ -32,6 +36,8 @@ export interface MmioCoverage {
   readonly codes: Map<string, number>;
   /** Chains that the device served. */
   chains: number;
+  /** Windows that were saved and restored. */
+  moves: number;
 }
 
 /** Its resets wait every other time, and it holds a chain now and then. */
@@ -70,7 +76,14 @@ class SlowModel extends TestModel {
 
 /** Runs programs until `accesses` accesses were made. */
 export async function runMmio(seed: number, accesses: number): Promise<MmioCoverage> {
-  const met: MmioCoverage = { accesses: 0, programs: 0, phases: new Map(), codes: new Map(), chains: 0 };
+  const met: MmioCoverage = {
+    accesses: 0,
+    programs: 0,
+    phases: new Map(),
+    codes: new Map(),
+    chains: 0,
+    moves: 0,
+  };
   while (met.accesses < accesses) {
     await runProgram(new Random(seed, met.programs), met);
     met.programs++;
@@ -100,6 +113,7 @@ async function runProgram(random: Random, met: MmioCoverage): Promise<void> {
     }
     if (round % 8 === 7) rig.expectCanary();
   }
+  met.moves += moved(rig, random, profile, version);
   // A reset always leads back to a device that works.
   rig.put(mmio.VIRTIO_MMIO_STATUS, 0);
   for (const quiet of model.quiet.splice(0)) quiet();
@@ -107,6 +121,28 @@ async function runProgram(random: Random, met: MmioCoverage): Promise<void> {
   expect([rig.get(mmio.VIRTIO_MMIO_STATUS), rig.get(mmio.VIRTIO_MMIO_INTERRUPT_STATUS)]).toEqual([0, 0]);
   rig.expectCanary();
   met.chains += model.taken.length;
+}
+
+/** Whatever the accesses have led to can be saved, unless chains or a reset are under way, and goes on in a new window. */
+function moved(rig: MmioRig, random: Random, profile: string, version: 1 | 2): number {
+  let image: MmioImage;
+  try {
+    image = rig.mmio.save();
+  } catch (error) {
+    expect(error).toMatchObject({ code: "DEVICE_BUSY" });
+    return 0;
+  }
+  const device = new VirtioDevice(rig.core, new SlowModel(random), { profile });
+  const window = new MmioTransport(device, { version });
+  window.restore(JSON.stringify(image));
+  for (const at of REGISTERS[version].readable) {
+    const isStatus = at === mmio.VIRTIO_MMIO_INTERRUPT_STATUS;
+    const [before, after] = [rig.get(at), window.read(at, 4)].map((value) => (isStatus ? value & 2 : value));
+    if (before !== after) throw new Error(`register ${at}: ${before} before the move, ${after} after it`);
+  }
+  expect(window.save().queues).toEqual(image.queues);
+  device.dispose();
+  return 1;
 }
 
 /** What a driver does on purpose: some status steps, a queue, a few buffers. */

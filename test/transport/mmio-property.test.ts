@@ -2,10 +2,11 @@
 import { expect, it } from "vitest";
 import { runMmio } from "./mmio-program";
 
-it("100,000 random accesses throw nothing and touch no byte outside guest RAM", async () => {
-  const { accesses, phases, codes, chains } = await runMmio(20_261_122, 100_000);
+it("100,000 random accesses throw nothing, touch no byte outside guest RAM, and leave a window that can be moved", async () => {
+  const { accesses, phases, codes, chains, moves } = await runMmio(20_261_122, 100_000);
   expect(accesses).toBeGreaterThanOrEqual(100_000);
   expect(chains).toBeGreaterThan(100);
+  expect(moves).toBeGreaterThan(10);
   // A program that stays at one place would prove little.
   for (const phase of [
     "reset",

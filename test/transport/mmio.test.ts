@@ -1,11 +1,15 @@
 // MmioTransport: the window of registers, its directions, widths and alignments, the lines out of it, and version 1.
 import { describe, expect, it } from "vitest";
+import { LEGACY_DETECTIONS } from "../../src/device/legacy";
+import { DEVICE_PROFILES } from "../../src/device/profiles";
 import { VirtioError } from "../../src/errors";
 import { FeatureSet } from "../../src/negotiation/feature-set";
 import * as mmio from "../../src/spec/mmio";
 import { MmioTransport } from "../../src/transport/mmio";
 import { legacyAreas } from "../../src/transport/mmio-legacy-queues";
 import { RawSplit } from "../raw-ring";
+import { SPLIT_AREAS } from "./mmio-hand";
+import { REGISTERS } from "./mmio-registers";
 import { MmioRig } from "./mmio-rig";
 
 const config = [
@@ -16,11 +20,7 @@ const config = [
 ] as const;
 const legacy = { device: { profile: "transitional" }, mmio: { version: 1 } } as const;
 
-/** The registers of §4.2.2 by offset: what can be read, what can be written. */
-const READABLE = [0x00, 0x04, 0x08, 0x0c, 0x10, 0x34, 0x44, 0x60, 0x70, 0xb0, 0xb4, 0xb8, 0xbc, 0xc0, 0xfc];
-const WRITABLE = [
-  0x14, 0x20, 0x24, 0x30, 0x38, 0x44, 0x50, 0x64, 0x70, 0x80, 0x84, 0x90, 0x94, 0xa0, 0xa4, 0xac, 0xc0,
-];
+const { readable: READABLE, writable: WRITABLE } = REGISTERS[2];
 
 describe("the window", () => {
   it("has the registers of version 2 at their places, each in its direction", () => {
@@ -64,6 +64,17 @@ describe("the window", () => {
     ]);
   });
 
+  it("takes values of a CPU whose words are signed", () => {
+    const rig = new MmioRig().live();
+    rig.put(mmio.VIRTIO_MMIO_QUEUE_NOTIFY, -1);
+    rig.put(mmio.VIRTIO_MMIO_QUEUE_SEL, -2);
+    rig.put(mmio.VIRTIO_MMIO_QUEUE_SIZE, -3);
+    expect(rig.violations.map(({ code, message }) => [code, message])).toEqual([
+      ["QUEUE_INDEX_RANGE", "queue 4294967295: the device has 2"],
+      ["QUEUE_INDEX_RANGE", "QueueSize 4294967293 of queue 4294967294: the device has 2 queues"],
+    ]);
+  });
+
   it("takes 1, 2 and 4 bytes at the configuration, naturally aligned", () => {
     const rig = new MmioRig({ model: { config } }).to(0x0b);
     const read = (offset: number, bytes: number) => rig.mmio.read(0x100 + offset, bytes);
@@ -89,6 +100,33 @@ describe("the window", () => {
       expect(rig.codes()).toEqual(["MMIO_WIDTH"]);
     }
     expect([read(16, 4), rig.codes()]).toEqual([0, ["CONFIG_RANGE"]]);
+  });
+
+  it("cuts a value to the width of its access, in the transcript, too", () => {
+    const values: unknown[] = [];
+    const rig = new MmioRig({
+      model: { config },
+      onEvent: ({ access }) => {
+        if (access?.register === "config") values.push(access.value);
+      },
+    }).to(0x0b);
+    rig.mmio.write(0x108, 0xabcd_ef01, 2);
+    rig.mmio.write(0x10a, -1, 1);
+    rig.mmio.write(0x10c, -1, 4);
+    expect(values).toEqual([0xef01, 0xff, 0xffff_ffff]);
+  });
+
+  it("doesn't take 0x100 in Status for a reset", () => {
+    const rig = new MmioRig().to(0x0b);
+    rig.program(0, 8, SPLIT_AREAS);
+    rig.put(mmio.VIRTIO_MMIO_STATUS, 0x100);
+    expect(rig.codes()).toHaveLength(1);
+    rig.put(mmio.VIRTIO_MMIO_QUEUE_READY, 1);
+    expect([rig.get(mmio.VIRTIO_MMIO_STATUS), rig.get(mmio.VIRTIO_MMIO_QUEUE_READY), rig.codes()]).toEqual([
+      0x0b,
+      1,
+      [],
+    ]);
   });
 
   it("puts its violations into the transcript of the device", () => {
@@ -229,16 +267,36 @@ describe("queues", () => {
     ]).toEqual([["STATUS_SEQUENCE", "BAD_ARGUMENT"], 1, 0]);
   });
 
+  it("QueueReset without RING_RESET neither shows a 1 nor takes what was programmed", () => {
+    const shown: number[] = [];
+    const rig: MmioRig = new MmioRig({
+      onEvent: () => shown.push(rig?.get(mmio.VIRTIO_MMIO_QUEUE_RESET) ?? 0),
+    });
+    rig.to(0x0b);
+    rig.program(0, 8, SPLIT_AREAS);
+    rig.put(mmio.VIRTIO_MMIO_QUEUE_RESET, 1);
+    rig.put(mmio.VIRTIO_MMIO_QUEUE_READY, 1);
+    expect([rig.codes(), rig.get(mmio.VIRTIO_MMIO_QUEUE_READY)]).toEqual([["STATUS_SEQUENCE"], 1]);
+    expect([shown.length > 10, [...new Set(shown)]]).toEqual([true, [0]]);
+  });
+
   it("are not programmed while there is none, while the device is suspended, nor before a slow reset is over", async () => {
     const rig = new MmioRig().live("split", ["SUSPEND"]);
     rig.put(mmio.VIRTIO_MMIO_QUEUE_SEL, 2);
     rig.put(mmio.VIRTIO_MMIO_QUEUE_SIZE, 8);
     expect(rig.codes()).toEqual(["QUEUE_INDEX_RANGE"]);
     rig.put(mmio.VIRTIO_MMIO_STATUS, 0x1f);
-    rig.serve();
-    expect(rig.get(mmio.VIRTIO_MMIO_STATUS)).toBe(0x1b);
-    rig.program(1, 8, { descriptor: 0x4000, driver: 0x5000, device: 0x6000 });
-    expect(rig.codes()).toEqual(new Array(7).fill("STATUS_SEQUENCE"));
+    for (const [phase, status] of [
+      ["suspending", 0x1f],
+      ["suspended", 0x1b],
+      ["resuming", 0x1f],
+    ] as const) {
+      if (phase === "suspended") rig.serve();
+      if (phase === "resuming") rig.put(mmio.VIRTIO_MMIO_STATUS, 0x1f);
+      expect([rig.device.phase, rig.get(mmio.VIRTIO_MMIO_STATUS)]).toEqual([phase, status]);
+      rig.program(1, 8, { descriptor: 0x4000, driver: 0x5000, device: 0x6000 });
+      expect(rig.codes(), phase).toEqual(new Array(7).fill("STATUS_SEQUENCE"));
+    }
     let quiet = () => {};
     Object.assign(rig.model, {
       reset: () =>
@@ -308,8 +366,7 @@ describe("version 1", () => {
 
   it("has the legacy registers and none of the modern ones", () => {
     const { mmio: window, violations } = new MmioRig(legacy);
-    const readable = [0x00, 0x04, 0x08, 0x0c, 0x10, 0x34, 0x40, 0x60, 0x70];
-    const writable = [0x14, 0x20, 0x24, 0x28, 0x30, 0x38, 0x3c, 0x40, 0x50, 0x64, 0x70];
+    const { readable, writable } = REGISTERS[1];
     for (let at = 0; at < 0x100; at += 4) {
       window.write(at, 0, 4);
       const readOnly = readable.includes(at) && !writable.includes(at);
@@ -319,6 +376,14 @@ describe("version 1", () => {
       );
     }
     expect([0x04, 0x44, 0xb0, 0xb8, 0xc0, 0xfc].map((at) => window.read(at, 4))).toEqual([1, 0, 0, 0, 0, 0]);
+  });
+
+  it("is what a device knows legacy drivers by that asks for the Version register", () => {
+    const byRegister = { ...DEVICE_PROFILES.transitional, legacy: LEGACY_DETECTIONS["by-version-register"] };
+    const isLegacy = ([1, 2] as const).map(
+      (version) => new MmioRig({ device: { profile: byRegister }, mmio: { version } }).device.isLegacy,
+    );
+    expect(isLegacy).toEqual([true, false]);
   });
 
   it("shows and takes the first feature word alone", () => {
