@@ -3,5 +3,5 @@ export type { TransportPort } from "./driver/port";
 export { Loopback } from "./transport/loopback";
 export { type MmioOptions, MmioTransport } from "./transport/mmio";
 export { MmioPort } from "./transport/mmio-port";
-export type { SharedMemoryRegion } from "./transport/mmio-shared-memory";
 export type { RegisterBus } from "./transport/register-bus";
+export type { SharedMemoryRegion } from "./transport/shared-memory";
