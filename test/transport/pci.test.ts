@@ -1,10 +1,11 @@
 // PciTransport: configuration space, BARs and their layout, widths, interrupts, the legacy window, images.
 import { describe, expect, it } from "vitest";
+import { sealed } from "../../src/device/sealed-image";
 import { VirtioError } from "../../src/errors";
 import * as pci from "../../src/spec/pci";
 import { PciTransport } from "../../src/transport/pci";
+import type { PciImage } from "../../src/transport/pci-image";
 import type { PciOptions } from "../../src/transport/pci-options";
-import { RawSplit } from "../raw-ring";
 import { areasOf, featuresOf } from "./device-bench";
 import { COMMON, type CommonField, PciRig } from "./pci-rig";
 
@@ -160,7 +161,7 @@ describe("BARs", () => {
   it("accesses the fields of the common configuration in their own width and place alone", () => {
     const rig = new PciRig();
     const { bar, offset, length } = rig.structure(COMMON_CFG);
-    const fields = new Map(Object.values(COMMON).map(([at, bytes]) => [at, bytes]));
+    const fields = new Map<number, number>(Object.values(COMMON));
     expect([...fields.values()].reduce((sum, bytes) => sum + bytes, 0)).toBe(length);
     for (let at = 0; at < length; at++) {
       for (const bytes of [1, 2, 4] as const) {
@@ -360,5 +361,225 @@ describe("queues", () => {
     await rig.device.idle();
     Object.assign(rig.model, { reset: () => undefined });
     rig.live();
+  });
+});
+
+describe("the legacy window", () => {
+  const legacyRig = () => new PciRig({ ...transitional, model: { config } });
+  const read = (rig: PciRig, at: number, bytes: number) => rig.pci.readBar(0, at, bytes);
+  const write = (rig: PciRig, at: number, value: number, bytes: number) =>
+    rig.pci.writeBar(0, at, value, bytes);
+
+  it("takes whole fields, several at once, and none in part", () => {
+    const rig = legacyRig();
+    write(rig, 18, 1, 1);
+    write(rig, 18, 3, 1);
+    for (const [at, bytes] of [
+      [4, 1],
+      [8, 2],
+      [10, 4],
+      [15, 1],
+      [17, 2],
+      [18, 4],
+    ] as const) {
+      write(rig, at, 0xffff_ffff, bytes);
+      expect(rig.codes(), `${bytes} at ${at}`).toEqual(["PCI_WIDTH"]);
+    }
+    expect([read(rig, 4, 4), read(rig, 8, 4), read(rig, 14, 2), read(rig, 18, 1)]).toEqual([0, 0, 0, 3]);
+    write(rig, 14, 0x0001_0001, 4); // queue_select and a notification
+    expect([read(rig, 14, 2), rig.codes()]).toEqual([1, []]);
+    for (const [at, bytes] of [
+      [0, 4],
+      [12, 2],
+      [19, 1],
+    ] as const) {
+      write(rig, at, 0, bytes);
+      expect(rig.codes()).toEqual(["PCI_READONLY"]);
+    }
+    write(rig, 12, 0x0000_ffff, 4); // queue_size is read-only, queue_select isn't
+    expect([read(rig, 14, 2), rig.codes()]).toEqual([0, ["PCI_READONLY"]]);
+  });
+
+  it("writes the configuration at any width and place", () => {
+    const rig = legacyRig();
+    write(rig, 18, 1, 1);
+    write(rig, 18, 3, 1);
+    write(rig, 28, 0xcd, 1);
+    write(rig, 29, 0xab, 1);
+    expect([read(rig, 28, 2), read(rig, 27, 4) >>> 8, rig.codes()]).toEqual([0xabcd, 0x07_abcd, []]);
+    write(rig, 20, 0, 4);
+    expect([read(rig, 40, 4), rig.codes()]).toEqual([0, ["CONFIG_READONLY"]]);
+  });
+
+  it("refuses a page of a queue that can't be there, and another one for a queue in use", () => {
+    const rig = legacyRig();
+    write(rig, 18, 1, 1);
+    write(rig, 18, 3, 1);
+    for (const [page, code] of [
+      [0x3f, "RING_OUT_OF_GUEST"],
+      [0xffff_ffff, "RING_OUT_OF_GUEST"],
+    ] as const) {
+      write(rig, 8, page, 4);
+      expect([read(rig, 8, 4), rig.codes()]).toEqual([0, [code]]);
+    }
+    write(rig, 8, 4, 4);
+    write(rig, 8, 8, 4);
+    expect([read(rig, 8, 4), rig.codes()]).toEqual([4, ["QUEUE_LOCKED"]]);
+    write(rig, 14, 9, 2);
+    write(rig, 8, 4, 4);
+    expect([read(rig, 8, 4), read(rig, 12, 2), rig.codes()]).toEqual([0, 0, ["QUEUE_INDEX_RANGE"]]);
+  });
+});
+
+describe("a reset of the function", () => {
+  it("forgets what the driver and the bus have set", () => {
+    const rig = new PciRig();
+    const before = rig.pci.configSpaceImage();
+    rig.pci.writeConfig(0x20, 0xfe00_0000, 4);
+    rig.pci.writeConfig(0x3c, 9, 1);
+    rig.enableMsix();
+    rig.unmask(1);
+    rig.live();
+    rig.put("config_msix_vector", 1);
+    rig.put("queue_select", 1);
+    rig.put("device_feature_select", 1);
+    rig.enableMsix(false);
+    rig.device.configChanged();
+    expect(rig.levels).toEqual([true]);
+    rig.pci.reset();
+    expect([rig.pci.configSpaceImage(), rig.levels, rig.device.phase]).toEqual([
+      before,
+      [true, false],
+      "reset",
+    ]);
+    expect([
+      rig.get("queue_select"),
+      rig.get("device_feature_select"),
+      rig.get("config_msix_vector"),
+    ]).toEqual([0, 0, 0xffff]);
+    expect([rig.pci.readBar(1, 16, 4), rig.pci.readBar(1, 28, 4), rig.codes()]).toEqual([0, 1, []]);
+    rig.live();
+  });
+});
+
+describe("an image of the registers", () => {
+  /** A driver in the middle of things: a live queue, a second one half programmed, a message waiting, a window open. */
+  function busyRig(): PciRig {
+    const rig = new PciRig();
+    rig.pci.writeConfig(0x20, 0xfe00_0000, 4);
+    rig.pci.writeConfig(0x04, 6, 2);
+    rig.enableMsix();
+    rig.unmask(2, 0xfee0_0120, 0x31);
+    rig.to(0x0b);
+    rig.put("config_msix_vector", 0);
+    rig.setUp();
+    rig.put("queue_msix_vector", 2);
+    rig.put("device_status", 0x0f);
+    rig.device.configChanged();
+    rig.program(1, 16, { descriptor: 0x1_0000_4000n, driver: 0x5000, device: 0x6000 });
+    rig.put("driver_feature_select", 1);
+    const { at } = rig.capability(pci.VIRTIO_PCI_CAP_PCI_CFG);
+    rig.pci.writeConfig(at + 12, 4, 4);
+    return rig;
+  }
+
+  it("goes on in another transport: registers, vectors, what waited, and the device behind it", () => {
+    const old = busyRig();
+    const images = [JSON.stringify(old.pci.save()), JSON.stringify(old.device.save())];
+    const rig = new PciRig();
+    rig.pci.restore(images[0]);
+    rig.device.restore(images[1]);
+    expect(rig.pci.configSpaceImage()).toEqual(old.pci.configSpaceImage());
+    const fields = Object.keys(COMMON) as CommonField[];
+    for (const index of [0, 1]) {
+      for (const one of [rig, old]) one.put("queue_select", index);
+      for (const field of fields) expect(rig.get(field), field).toBe(old.get(field));
+    }
+    // The restored device notifies of its queue, once: to the vector that it had.
+    expect(rig.messages.splice(0)).toEqual([{ vector: 2, address: 0xfee0_0120n, data: 0x31 }]);
+    rig.unmask(0);
+    expect(rig.messages.splice(0).map(({ vector }) => vector)).toEqual([0]);
+    expect([rig.isr(), rig.pci.barBase(4)]).toEqual([2, 0xfe00_0000n]);
+    rig.offer("split", 1);
+    rig.kick();
+    rig.serve();
+    expect([rig.used("split", 1), rig.messages.map(({ vector }) => vector), rig.codes()]).toEqual([
+      true,
+      [2],
+      [],
+    ]);
+  });
+
+  it("carries the line and the ISR status over", () => {
+    const old = new PciRig({ intx: true }).live();
+    old.device.configChanged();
+    const rig = new PciRig({ intx: true });
+    rig.pci.restore(old.pci.save());
+    expect([rig.levels, rig.pci.readConfig(6, 2) & 8, rig.isr(), rig.levels]).toEqual([
+      [true, false],
+      8,
+      2,
+      [true, false],
+    ]);
+  });
+
+  it("carries a legacy driver's queue over", () => {
+    const old = new PciRig(transitional);
+    for (const status of [1, 3]) old.pci.writeBar(0, 18, status, 1);
+    old.pci.writeBar(0, 8, 4, 4);
+    old.pci.writeBar(0, 18, 7, 1);
+    const rig = new PciRig(transitional);
+    rig.pci.restore(old.pci.save());
+    rig.device.restore(old.device.save());
+    expect([rig.pci.readBar(0, 8, 4), rig.device.isLegacy, rig.pci.interruptLevel]).toEqual([4, true, true]);
+  });
+
+  it("is taken before the device's, or not at all", () => {
+    const image = busyRig().pci.save();
+    const rig = new PciRig().to(0x03);
+    const before = rig.pci.save();
+    expect(wrong(() => rig.pci.restore(image))).toBe(
+      "DEVICE_BUSY: phase negotiating, status 0x03: a transport is restored after a reset, before its device",
+    );
+    expect(rig.pci.save()).toEqual(before);
+  });
+
+  it("is refused when anything in it is damaged or doesn't fit, and nothing has changed then", () => {
+    const good = busyRig().pci.save();
+    const rig = new PciRig();
+    const before = rig.pci.save();
+    const change = (changes: Partial<Record<keyof PciImage, unknown>>) => {
+      const { checksum, ...rest } = { ...good, ...changes };
+      return sealed(rest);
+    };
+    const byte = (at: number, value: number) => good.config.map((old, i) => (i === at ? value : old));
+    const word = (at: number, value: number) => good.table.map((old, i) => (i === at ? value : old));
+    const queue = (changes: object) => [{ ...good.queues[0], ...changes }, good.queues[1]];
+    const refused = [
+      { ...good, isr: 1 },
+      change({ schema: "virtq.pci/2" }),
+      change({ config: good.config.slice(1) }),
+      change({ config: byte(0x02, 0x41) }),
+      change({ config: byte(0x44, 0x09) }),
+      change({ isr: 4 }),
+      change({ queueSelect: 0x10000 }),
+      change({ configVector: 3 }),
+      change({ queues: good.queues.slice(1) }),
+      change({ queues: queue({ vector: 0x7ff }) }),
+      change({ queues: queue({ halves: [0] }) }),
+      change({ queues: queue({ size: 70000 }) }),
+      change({ table: good.table.slice(4) }),
+      change({ table: word(0, 1) }),
+      change({ table: word(3, 2) }),
+      change({ pending: [3] }),
+      change({ pending: [1, 1] }),
+      change({ pending: [2, 0] }),
+      `${JSON.stringify(good)} `,
+      null,
+    ].map((image) => wrong(() => rig.pci.restore(image)));
+    expect(refused.filter((message) => !message.startsWith("SNAPSHOT_INVALID"))).toEqual([]);
+    expect(new Set(refused).size).toBe(refused.length);
+    expect([rig.pci.save(), rig.device.status]).toEqual([before, 0]);
+    rig.pci.restore(change({}));
   });
 });
