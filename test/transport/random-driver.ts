@@ -2,7 +2,9 @@
  * What random drivers of any transport have in common: values near the boundaries, a model that is slow to reset and
  * keeps a chain now and then, and a count of what a run met.
  */
+import { expect } from "vitest";
 import type { VirtioDevice } from "../../src/device/device";
+import { PHASES } from "../../src/device/status";
 import { VirtioError } from "../../src/errors";
 import { TestModel } from "../control-rig";
 import type { Random } from "../property/random";
@@ -47,6 +49,15 @@ export const freshCoverage = (): Coverage => ({
   codes: new Map(),
   chains: 0,
 });
+
+/** A program that stays at one place would prove little. @param codes that came often enough to be tested */
+export function expectCoverage({ phases, codes: met, chains }: Coverage, codes: readonly string[]): void {
+  expect(chains).toBeGreaterThan(100);
+  for (const phase of PHASES.filter((one) => !["suspending", "suspended", "resuming"].includes(one)))
+    expect(phases.get(phase) ?? 0, phase).toBeGreaterThan(100);
+  expect(phases.get("resetting") ?? 0, "resetting").toBeGreaterThan(100);
+  for (const code of codes) expect(met.get(code) ?? 0, code).toBeGreaterThan(50);
+}
 
 /** Counts an access. @param says what a complaint about it begins with */
 export function count(
