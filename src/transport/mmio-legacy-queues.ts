@@ -6,10 +6,11 @@ import type { VirtioDevice } from "../device/device";
 import type { QueueSetup } from "../device/queues";
 import { VirtioError } from "../errors";
 import { VIRTIO_MMIO_GUEST_PAGE_SIZE, VIRTIO_MMIO_QUEUE_ALIGN, VIRTIO_MMIO_QUEUE_PFN } from "../spec/mmio";
-import { ringAreas } from "../virtqueue/layout";
+import { legacyAreas } from "./legacy-queue-areas";
 import { judgeProgrammed, type MmioImage, type MmioQueuesImage } from "./mmio-image";
-import { MmioQueueSelect } from "./mmio-queue-select";
+import { MMIO_QUEUE_SECTIONS, queueSelectRegisters } from "./mmio-queue-select";
 import type { MmioRegister } from "./mmio-register";
+import { QueueSelect } from "./queue-select";
 
 /** What is programmed for a queue. */
 interface QueueFields {
@@ -27,13 +28,13 @@ const fresh = (): QueueFields => ({ size: 0, align: 0, pfn: 0, pageSize: 0 });
 /** The legacy queue registers of one device. */
 export class MmioLegacyQueues {
   private readonly device: VirtioDevice;
-  private readonly select: MmioQueueSelect<QueueFields>;
+  private readonly select: QueueSelect<QueueFields>;
   /** Bytes. Outlives a reset: Linux writes it once when it finds the device, and resets the device afterwards. */
   private pageSize = 0;
 
   constructor(device: VirtioDevice) {
     this.device = device;
-    this.select = new MmioQueueSelect(device, fresh);
+    this.select = new QueueSelect(device, fresh, MMIO_QUEUE_SECTIONS);
   }
 
   /** The device was reset: QueuePFN is 0 for all queues. */
@@ -42,8 +43,9 @@ export class MmioLegacyQueues {
   }
 
   save(): MmioQueuesImage {
-    const queues = this.select.save(({ size, align, pfn, pageSize }) => [size, align, pfn, pageSize]);
-    return { ...queues, guestPageSize: this.pageSize };
+    const { index, all } = this.select;
+    const programmed = all.map(({ size, align, pfn, pageSize }) => [size, align, pfn, pageSize]);
+    return { queueSel: index, guestPageSize: this.pageSize, programmed };
   }
 
   /** @throws VirtioError SNAPSHOT_INVALID; nothing has changed then */
@@ -56,13 +58,13 @@ export class MmioLegacyQueues {
 
   restore(image: MmioQueuesImage): void {
     this.pageSize = image.guestPageSize;
-    this.select.restore(image, fieldsOf);
+    this.select.goOn(image.queueSel, image.programmed.map(fieldsOf));
   }
 
   registers(): MmioRegister[] {
     const { select } = this;
     return [
-      ...select.registers("QueueNum"),
+      ...queueSelectRegisters(this.device, select, "QueueNum"),
       {
         at: VIRTIO_MMIO_GUEST_PAGE_SIZE,
         name: "GuestPageSize",
@@ -114,26 +116,6 @@ function fieldsOf([size = 0, align = 0, pfn = 0, pageSize = 0]: readonly number[
 
 function setupOf({ size, align, pfn, pageSize }: QueueFields): QueueSetup {
   return { size, areas: legacyAreas(BigInt(pfn) * BigInt(pageSize), size, align) };
-}
-
-/**
- * Where the areas of a legacy queue are (§2.7.2): the available ring right behind the descriptors, the used ring at the
- * next boundary behind that.
- *
- * @param descriptor guest-physical address of the descriptor table
- * @param size descriptors
- * @param align of the used ring, bytes, a power of two
- */
-export function legacyAreas(
-  descriptor: bigint,
-  size: number,
-  align: number,
-): { descriptor: bigint; driver: bigint; device: bigint } {
-  const areas = ringAreas("split", size);
-  const driver = descriptor + BigInt(areas.descriptor.bytes);
-  const behind = driver + BigInt(areas.driver.bytes);
-  const boundary = BigInt(align);
-  return { descriptor, driver, device: ((behind + boundary - 1n) / boundary) * boundary };
 }
 
 /** §4.2.4: why no place follows from these, if so. */

@@ -5,7 +5,7 @@ import * as mmio from "../../src/spec/mmio";
 import { MmioTransport } from "../../src/transport/mmio";
 import { TestModel } from "../control-rig";
 import { forged, type Plain, refusalOf } from "../device/image-rig";
-import { areasOf, featuresOf } from "./mmio-hand";
+import { areasOf, featuresOf } from "./device-bench";
 import { MmioRig } from "./mmio-rig";
 
 const MODEL = {

@@ -1,89 +1,37 @@
 /**
- * A device behind its virtio-mmio window, and a driver by hand: register accesses, raw rings, and a canary around guest
- * RAM and the core's state.
+ * A device behind its virtio-mmio window, and a driver by hand: register accesses on a bench.
  */
 import { expect } from "vitest";
-import { type Core, loadCoreSync } from "../../src/core/core";
-import { type DeviceOptions, VirtioDevice } from "../../src/device/device";
-import type { VirtioError } from "../../src/errors";
-import type { ControlEvent } from "../../src/negotiation/control-event";
 import { FeatureSet } from "../../src/negotiation/feature-set";
 import * as mmio from "../../src/spec/mmio";
 import { type MmioOptions, MmioTransport } from "../../src/transport/mmio";
-import { TestModel, type TestModelOptions } from "../control-rig";
-import { type Areas, RawMemory, RawPacked, RawSplit } from "../raw-ring";
-import { areasOf, featuresOf, MmioHand } from "./mmio-hand";
-
-const PAGE = 65536;
-const STATE = { base: PAGE, size: 32 * PAGE };
-const GUEST = 0x300000;
-const CANARY = 0xa5;
+import { areasOf, DeviceBench, type DeviceBenchOptions, featuresOf, SPLIT_AREAS } from "./device-bench";
+import { type AreaAddresses, acceptWord, type MmioHand, programQueue } from "./mmio-hand";
 
 /** What a rig is made of. */
-export interface MmioRigOptions {
-  readonly model?: TestModelOptions;
-  readonly device?: Omit<DeviceOptions, "onEvent" | "onViolation">;
+export interface MmioRigOptions extends DeviceBenchOptions {
   readonly mmio?: MmioOptions;
-  /** Bytes of guest RAM. Default 256 KiB. */
-  readonly guestBytes?: number;
-  /** Instead of a TestModel made from `model`. */
-  readonly makeModel?: () => TestModel;
-  readonly onEvent?: (event: ControlEvent) => void;
 }
 
 /** The two sides and what was heard of them. */
-export class MmioRig extends MmioHand {
-  readonly core: Core;
-  readonly model: TestModel;
-  readonly device: VirtioDevice;
+export class MmioRig extends DeviceBench implements MmioHand {
   readonly mmio: MmioTransport;
-  readonly memory: RawMemory;
-  readonly violations: VirtioError[] = [];
   /** Levels of the interrupt line as they came. */
   readonly levels: boolean[] = [];
-  private readonly outside: () => Uint8Array[];
 
   constructor(options: MmioRigOptions = {}) {
-    super();
-    const guestBytes = options.guestBytes ?? 0x40000;
-    const memory = new WebAssembly.Memory({ initial: (GUEST + guestBytes) / PAGE + 1 });
-    const bytes = new Uint8Array(memory.buffer);
-    bytes.fill(CANARY);
-    bytes.fill(0, GUEST, GUEST + guestBytes);
-    this.outside = () => [
-      bytes.subarray(0, STATE.base),
-      bytes.subarray(STATE.base + STATE.size, GUEST),
-      bytes.subarray(GUEST + guestBytes),
-    ];
-    const regions = [{ gpa: 0, base: GUEST, size: guestBytes }];
-    this.core = loadCoreSync({ memory, regions, state: STATE });
-    this.memory = new RawMemory(() => bytes.subarray(GUEST, GUEST + guestBytes));
-    const queues = [
-      { name: "a", maxSize: 256 },
-      { name: "b", maxSize: 64 },
-    ];
-    this.model = options.makeModel?.() ?? new TestModel({ queues, ...options.model });
-    this.device = new VirtioDevice(this.core, this.model, {
-      ...options.device,
-      ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
-      onViolation: (error) => this.violations.push(error),
-    });
+    super(options);
     this.mmio = new MmioTransport(this.device, {
       onInterrupt: (level) => this.levels.push(level),
       ...options.mmio,
     });
   }
 
-  /** Codes of the violations since the last call. */
-  codes(): string[] {
-    return this.violations.splice(0).map(({ code }) => code);
-  }
-
-  override get(at: number): number {
+  get(at: number): number {
     return this.mmio.read(at, 4);
   }
 
-  override put(at: number, value: number): void {
+  put(at: number, value: number): void {
     this.mmio.write(at, value, 4);
   }
 
@@ -99,10 +47,22 @@ export class MmioRig extends MmioHand {
     return this;
   }
 
+  /** Words 2 and 3 only for bits there, and first: a device of two words takes them for word 1. */
   accept({ words }: FeatureSet): void {
-    words.forEach((bits, word) => {
-      this.acceptWord(word, bits);
-    });
+    for (const word of [3, 2, 1, 0] as const) {
+      if (word < 2 || words[word] !== 0) acceptWord(this, word, words[word]);
+    }
+  }
+
+  /** Size and addresses of a queue, not QueueReady. */
+  program(index: number, size: number, areas: AreaAddresses): void {
+    programQueue(this, index, size, areas);
+  }
+
+  /** Programs a queue and makes it ready. */
+  setUp(index = 0, size = 8, areas: AreaAddresses = SPLIT_AREAS): void {
+    this.program(index, size, areas);
+    this.put(mmio.VIRTIO_MMIO_QUEUE_READY, 1);
   }
 
   /** A live device with queue 0 of 8 ready. */
@@ -114,44 +74,4 @@ export class MmioRig extends MmioHand {
     this.serve(); // at DRIVER_OK a device looks at its queues without being notified
     return this;
   }
-
-  /** Makes the first `count` descriptors of a fresh ring available, each a chain, 16 readable bytes. */
-  offer(layout: "split" | "packed", count: number, size = 8, areas: Areas = areasOf(layout)): void {
-    for (let i = 0; i < count; i++) {
-      const buffer = { addr: 0x8000 + 16 * i, len: 16 };
-      if (layout === "packed")
-        new RawPacked(this.memory, size, areas).desc(i, { ...buffer, id: i, flags: 0x80 });
-      else {
-        const ring = new RawSplit(this.memory, size, areas);
-        ring.desc(i, buffer);
-        ring.setAvailRing(i, i);
-        ring.availIdx = i + 1;
-      }
-    }
-  }
-
-  /** Whether the device has used the first `count` descriptors of a ring, and no more. */
-  used(layout: "split" | "packed", count: number, size = 8, areas: Areas = areasOf(layout)): boolean {
-    if (layout === "split") return new RawSplit(this.memory, size, areas).usedIdx === count;
-    const ring = new RawPacked(this.memory, size, areas);
-    const done = Array.from({ length: size }, (_, i) => (ring.flags(i) & 0x8080) === 0x8080);
-    return done.every((isUsed, i) => isUsed === i < count);
-  }
-
-  /** Lets the device serve all that it can. */
-  serve(): void {
-    while (this.device.process() === "more");
-  }
-
-  /** Not a byte outside guest RAM and the core's state was changed. */
-  expectCanary(): void {
-    for (const bytes of this.outside()) {
-      if (Buffer.compare(bytes, untouched.subarray(0, bytes.length)) !== 0)
-        throw new Error(
-          `a byte outside: ${bytes.findIndex((byte) => byte !== CANARY)} behind ${bytes.byteOffset}`,
-        );
-    }
-  }
 }
-
-const untouched = new Uint8Array(GUEST).fill(CANARY);

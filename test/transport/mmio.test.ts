@@ -5,10 +5,10 @@ import { DEVICE_PROFILES } from "../../src/device/profiles";
 import { VirtioError } from "../../src/errors";
 import { FeatureSet } from "../../src/negotiation/feature-set";
 import * as mmio from "../../src/spec/mmio";
+import { legacyAreas } from "../../src/transport/legacy-queue-areas";
 import { MmioTransport } from "../../src/transport/mmio";
-import { legacyAreas } from "../../src/transport/mmio-legacy-queues";
 import { RawSplit } from "../raw-ring";
-import { SPLIT_AREAS } from "./mmio-hand";
+import { SPLIT_AREAS } from "./device-bench";
 import { REGISTERS } from "./mmio-registers";
 import { MmioRig } from "./mmio-rig";
 

@@ -11,7 +11,8 @@ import {
   VIRTIO_CONFIG_S_NEEDS_RESET as NEEDS_RESET,
 } from "../../../src/spec/status";
 import { type RawMemory, RawPacked, RawSplit } from "../../raw-ring";
-import { areasOf, featuresOf, MmioHand, SPLIT_AREAS } from "../../transport/mmio-hand";
+import { areasOf, featuresOf, SPLIT_AREAS } from "../../transport/device-bench";
+import { type AreaAddresses, acceptWord, type MmioHand, programQueue } from "../../transport/mmio-hand";
 import { BUFFER, type Layout, PLAIN, ProbeRing, RING_SIZE } from "./probe-ring";
 import type { Subject } from "./subject";
 
@@ -22,11 +23,10 @@ export const TRANSMITQ = 1;
 const STEPS = [0x01, 0x03, 0x0b, 0x0f];
 
 /** The driver of one subject. */
-export class ProbeDriver extends MmioHand {
+export class ProbeDriver implements MmioHand {
   readonly subject: Subject;
 
   constructor(subject: Subject) {
-    super();
     this.subject = subject;
   }
 
@@ -34,12 +34,29 @@ export class ProbeDriver extends MmioHand {
     return this.subject.memory;
   }
 
-  override get(at: number): number {
+  get(at: number): number {
     return this.subject.read(at, 4) >>> 0;
   }
 
-  override put(at: number, value: number): void {
+  put(at: number, value: number): void {
     this.subject.write(at, 4, value >>> 0);
+  }
+
+  /** Replaces one word of the accepted features. */
+  acceptWord(word: number, bits: number): this {
+    acceptWord(this, word, bits);
+    return this;
+  }
+
+  /** Writes size and addresses of a queue, not QueueReady. */
+  program(index: number, size: number, areas: AreaAddresses): void {
+    programQueue(this, index, size, areas);
+  }
+
+  /** Programs a queue and makes it ready. */
+  setUp(index = 0, size = 8, areas: AreaAddresses = SPLIT_AREAS): void {
+    this.program(index, size, areas);
+    this.put(mmio.VIRTIO_MMIO_QUEUE_READY, 1);
   }
 
   /** Writes status bytes one after the other. */

@@ -5,7 +5,7 @@
 import { VIRTQ_DESC_F_AVAIL, VIRTQ_DESC_F_USED } from "../../../src/spec/packed";
 import { VIRTQ_DESC_F_NEXT } from "../../../src/spec/queue";
 import { type RawDescriptor, type RawMemory, RawPacked, RawSplit } from "../../raw-ring";
-import { areasOf } from "../../transport/mmio-hand";
+import { areasOf } from "../../transport/device-bench";
 
 export type Layout = "split" | "packed";
 export const RING_SIZE = 8;

@@ -2,7 +2,8 @@
 import { hex } from "../../../src/negotiation/control-event";
 import * as mmio from "../../../src/spec/mmio";
 import { VIRTIO_CONFIG_S_NEEDS_RESET } from "../../../src/spec/status";
-import { type AreaAddresses, SPLIT_AREAS } from "../../transport/mmio-hand";
+import { SPLIT_AREAS } from "../../transport/device-bench";
+import type { AreaAddresses } from "../../transport/mmio-hand";
 import { inBoth, neithers, ours, type Probe, strictOnly } from "./probe";
 import { type ProbeDriver, TRANSMITQ } from "./probe-driver";
 import { PLAIN } from "./probe-ring";
