@@ -165,21 +165,21 @@ export class ConfigReader {
     return values;
   }
 
-  /** A field in the widest accesses that are aligned and within it (§2.5.1). */
+  /** A field in accesses of its own width (§4.1.3.1, §4.2.2.2). */
   private async readField({ offset, bytes }: ConfigLayout): Promise<number | bigint> {
     let value = 0n;
-    for (let done = 0; done < bytes; ) {
-      const width = accessWidth(offset + done, bytes - done);
+    const width = accessWidth(offset, bytes);
+    for (let done = 0; done < bytes; done += width) {
       value |= BigInt(await this.port.readConfig(offset + done, width)) << BigInt(8 * done);
-      done += width;
     }
     return bytes <= 4 ? Number(value) : value;
   }
 }
 
+/** 64 bits are two of 32; what has no width of its own is bytes, such as an address; and so is what lies askew. */
 function accessWidth(offset: number, bytes: number): 1 | 2 | 4 {
-  if (bytes >= 4 && offset % 4 === 0) return 4;
-  return bytes >= 2 && offset % 2 === 0 ? 2 : 1;
+  const width = bytes === 8 ? 4 : bytes;
+  return (width === 2 || width === 4) && offset % width === 0 ? width : 1;
 }
 
 function isOneAccess(field: ConfigLayout | undefined): boolean {

@@ -21,23 +21,20 @@ const options: RigOptions = {
 };
 
 describe("fields", () => {
-  it("are read in the widest aligned accesses", async () => {
+  it("MMIO-017 PCI-011 PCI-012 are read in their own width: bytes one by one, 64 bits as two halves", async () => {
     const rig = await started(makeRig(options));
     rig.port.log.length = 0;
     expect(await rig.driver.readConfigField("mac")).toBe(0x0605_0403_0201n);
-    expect(rig.port.calls("readConfig")).toEqual([
-      ["readConfig", 8, 4],
-      ["readConfig", 12, 2],
-    ]);
+    expect(rig.port.calls("readConfig")).toEqual([8, 9, 10, 11, 12, 13].map((at) => ["readConfig", at, 1]));
+    rig.port.log.length = 0;
+    expect(await rig.driver.readConfigField("wide")).toBe(0x1122_3344_5566_7788n);
+    expect(rig.port.calls("readConfig")).toEqual([0, 4].map((at) => ["readConfig", at, 4]));
     rig.port.log.length = 0;
     expect(await rig.driver.readConfigField("mode")).toBe(1);
     expect(rig.port.log).toEqual([["readConfig", 20, 1]]);
     rig.port.log.length = 0;
     expect(await rig.driver.readConfigField("askew")).toBe(0x01020304);
-    expect(rig.port.calls("readConfig")).toEqual([
-      ["readConfig", 30, 2],
-      ["readConfig", 32, 2],
-    ]);
+    expect(rig.port.calls("readConfig")).toEqual([30, 31, 32, 33].map((at) => ["readConfig", at, 1]));
   });
 
   it("are undefined and not read when their feature is not offered", async () => {
