@@ -1,6 +1,6 @@
 /**
  * Which device a PCI function is (§4.1.2): vendor, device, revision and subsystem, in the order in which a driver asks
- * for them. Any revision will do; what it means for the legacy interface is in pci-port-legacy.ts.
+ * for them. Any revision will do for the modern interface.
  */
 import { VirtioError } from "../errors";
 import { hex } from "../negotiation/control-event";
@@ -52,9 +52,9 @@ export async function identify(bus: PciBus): Promise<PciIdentity | undefined> {
   return { deviceId: await deviceIdOf(bus, pciDeviceId), pciDeviceId, revision };
 }
 
-/** Whether a PCI device ID is of the range of transitional devices (§4.1.2.3). */
-export function isTransitional({ pciDeviceId }: PciIdentity): boolean {
-  return pciDeviceId < pci.VIRTIO_PCI_MODERN_DEVICE_ID;
+/** Whether it has the ID and the revision of a transitional device, by which legacy drivers know theirs (§4.1.2.3). */
+export function isTransitional({ pciDeviceId, revision }: PciIdentity): boolean {
+  return pciDeviceId < pci.VIRTIO_PCI_MODERN_DEVICE_ID && revision === 0;
 }
 
 /** An ID that the list doesn't have goes by its subsystem, as §4.1.2.3 wants of transitional devices. */

@@ -131,8 +131,8 @@ export async function legacyWindow(
   identity: PciIdentity,
   vectors: MsixVectors,
 ): Promise<number> {
-  const { pciDeviceId, revision } = identity;
-  if (!isTransitional(identity) || revision !== 0) {
+  if (!isTransitional(identity)) {
+    const { pciDeviceId, revision } = identity;
     const text = `device ${hex(pciDeviceId, 4)} of revision ${revision} has no legacy interface: transitional devices have ${hex(pci.VIRTIO_PCI_DEVICE_ID_MIN, 4)}…${hex(pci.VIRTIO_PCI_MODERN_DEVICE_ID - 1, 4)} and revision 0`;
     throw new VirtioError("PCI_ID", text, { section: "4.1.2.3" });
   }

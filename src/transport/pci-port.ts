@@ -9,7 +9,7 @@ import { VIRTIO_CONFIG_S_DRIVER_OK } from "../spec/status";
 import type { PciBus } from "./pci-bus";
 import { capabilityList } from "./pci-port-capabilities";
 import { AcceptedFeatures } from "./pci-port-features";
-import { identify, type PciIdentity } from "./pci-port-identity";
+import { identify, isTransitional, type PciIdentity } from "./pci-port-identity";
 import { LegacyPciRegisters, legacyWindow } from "./pci-port-legacy";
 import { ModernPciRegisters } from "./pci-port-modern";
 import type { PciRegisters } from "./pci-port-registers";
@@ -69,9 +69,9 @@ export class PciPort implements TransportPort {
    * Looks whether there is a virtio device, and how it can be used (§4.1.2, §4.1.5.1.1). Nothing of it is written.
    *
    * @returns the port, or undefined where no function answers, which is no error
-   * @throws VirtioError PCI_ID for a device that is not virtio's, or has no legacy interface where that is wanted or all
-   *   that is left; PCI_CAPABILITY for a structure that is missing or can't be used; PCI_VECTOR without MSI-X, BAD_ARGUMENT
-   *   for a vector beyond its table
+   * @throws VirtioError PCI_ID for a device that is not virtio's, or not transitional where `legacy` is wanted;
+   *   PCI_CAPABILITY for a structure or a legacy window that is missing or can't be used; PCI_VECTOR without MSI-X,
+   *   BAD_ARGUMENT for a vector beyond its table
    */
   static async probe(bus: PciBus, options: PciPortOptions = {}): Promise<PciPort | undefined> {
     const identity = await identify(bus);
@@ -86,8 +86,9 @@ export class PciPort implements TransportPort {
       const registers = new ModernPciRegisters(windows, search.structures, features, vectors);
       return new PciPort(identity, registers, features, vectors);
     }
-    if (options.legacy === false || (search !== undefined && !isMapped)) {
-      const text = `no capability of virtio can be used: ${search?.why}`;
+    // The legacy interface is for devices that say so, or for whoever asks for it.
+    if (search !== undefined && (options.legacy === false || !isMapped || !isTransitional(identity))) {
+      const text = `no capability of virtio can be used: ${search.why}`;
       throw new VirtioError("PCI_CAPABILITY", text, { section: "4.1.5.1.1" });
     }
     const size = await legacyWindow(bus, identity, vectors);
