@@ -21,17 +21,12 @@ export interface PciCapability {
   readonly at: number;
 }
 
-/** What a read of nothing answers: no ID. */
-const NOTHING = 0xff;
-
 /** All capabilities in the order of the list, each once. */
 export async function capabilityList(bus: PciBus): Promise<PciCapability[]> {
   if (((await bus.readConfig(PCI_STATUS, 2)) & PCI_STATUS_CAP_LIST) === 0) return [];
   const found = new Map<number, PciCapability>();
   for (let at = await pointer(bus, PCI_CAPABILITY_LIST); isPlace(at) && !found.has(at); ) {
-    const id = await bus.readConfig(at + PCI_CAP_LIST_ID, 1);
-    if (id === NOTHING) break;
-    found.set(at, { id, at });
+    found.set(at, { id: await bus.readConfig(at + PCI_CAP_LIST_ID, 1), at });
     at = await pointer(bus, at + PCI_CAP_LIST_NEXT);
   }
   return [...found.values()];

@@ -60,7 +60,7 @@ export class LegacyPciRegisters implements PciRegisters {
   }
 
   notify(kickValue: number): Awaitable<void> {
-    return this.#notify.write(kickValue & 0xffff);
+    return this.#notify.write(kickValue);
   }
 }
 

@@ -212,11 +212,10 @@ export class PciPort implements TransportPort {
       this.#features.wereReset();
       this.#vectors.wereReset();
       this.#registers.queues.wereReset();
-    }
+    } else this.#features.sawStatus(value);
     if ((value & VIRTIO_CONFIG_S_DRIVER_OK) !== 0) {
       yield* this.#vectors.mapConfig(this.#registers.configVector);
     }
-    this.#features.sawStatus(value);
     yield this.#registers.status.write(value);
   }
 

@@ -180,7 +180,7 @@ describe.each([false, true])("common configuration, by Promise: %s", (later) => 
       [2, 2],
       [4, 4],
     ] as const) {
-      await port.writeConfig(offset, bytes, 1);
+      await port.writeConfig(offset, bytes, bytes === 4 ? -1 : 1);
       await port.readConfig(offset, bytes);
     }
     expect(bus.told().slice(-7, -6)).toEqual([["write", "queue_enable", 1]]);
@@ -273,6 +273,9 @@ describe.each([false, true])("common configuration, by Promise: %s", (later) => 
     await port.enableQueue(0, { ...setup, size: 64 });
     await port.writeStatus(0);
     expect(await port.queueMaxSize(0)).toBe(64); // what the device shows now is its word
+    await port.enableQueue(1, setup);
+    bus.banks.queue_size = {};
+    expect(await port.queueMaxSize(1)).toBe(0); // and a queue that is gone is gone
   });
 
   it("PCI-100 §4.1.4.3 both: queue_reset and queue_notif_config_data are reached only where they exist", async () => {

@@ -80,7 +80,7 @@ describe("a capability list", () => {
     ["goes back to its middle", [...GOOD, { type: 9, next: 0x50 }]],
     ["points into the header", [...GOOD, { type: 9, next: 0x3c }]],
     ["has pointers with reserved bits", [{ ...common, next: 0x53 }, isr, device, notify]],
-    ["ends in nothing", [...GOOD, { id: 0xff, next: 0x40 }]],
+    ["ends in all ones", [...GOOD, { id: 0xff, next: 0xff }]],
     ["reaches to the very end", [...GOOD, { type: 9, size: 4, at: 0xfc }]],
     [
       "runs backwards",
@@ -144,6 +144,12 @@ describe("a structure", () => {
     expect((await open({ capabilities: [...without(one), ...order] })).isLegacy).toBe(false);
   });
 
+  it("of another capability ID than the vendor's is none of virtio", async () => {
+    const bus = new TestFunction({ capabilities: [{ ...common, id: 0x01, bar: 5 }, ...GOOD] });
+    expect(await (await PciPort.open(bus)).readStatus()).toBe(0);
+    await expect(open({ capabilities: [{ ...common, id: 0x01 }, isr] })).rejects.toThrow(/for common/);
+  });
+
   it("that is missing is named; a transitional device doesn't get by without it", async () => {
     for (const options of [{}, { device: 0x1001, revision: 0 }]) {
       const lacking = open({ ...options, capabilities: without(isr, notify) });
@@ -197,7 +203,7 @@ describe("a structure", () => {
     const bars = [0, 0, 0, 0, 0, 0];
     await expect(open({ bars })).rejects.toThrow(/0 of 64 bytes .* 0 of 1 bytes .* 0 of 256 bytes/);
     await expect(open({ bars, capabilities: GOOD }, { access: "pci-cfg" })).rejects.toThrow(/cfg_type 5/);
-    await expect(open({ ...LEGACY, bars }, { access: "pci-cfg" })).rejects.toThrow(fails("PCI_CAPABILITY"));
+    await expect(open(LEGACY, { access: "pci-cfg" })).rejects.toThrow(fails("PCI_CAPABILITY"));
     const port = await open({ bars }, { access: "pci-cfg" });
     await port.writeStatus(1);
     expect(await port.readStatus()).toBe(1);
@@ -269,7 +275,10 @@ describe.each([
     const notified = async () => port.notify(1);
     await expect(notified()).rejects.toThrow(fails("QUEUE_NOT_READY"));
     await port.writeDriverFeatures(1, NOTIFICATION_DATA);
+    await port.writeStatus(0x0b);
     expect(await width()).toBe("4");
+    await port.writeStatus(0);
+    expect(await width()).toBe("2");
   });
 
   it("selects no queue that 16 bits can't name", async () => {
