@@ -3,19 +3,9 @@
  * Whether it fits a device is device-image-judge.ts.
  */
 import type { FeatureWords } from "../negotiation/feature-set";
-import { imageChecksum, type QueueImage } from "../virtqueue/queue-image";
-import {
-  anything,
-  fourOf,
-  invalid,
-  listOf,
-  nullOr,
-  oneOf,
-  record,
-  type Shape,
-  text,
-  whole,
-} from "./image-shape";
+import type { QueueImage } from "../virtqueue/queue-image";
+import { anything, fourOf, listOf, nullOr, oneOf, record, type Shape, text, whole } from "./image-shape";
+import { readSealed } from "./sealed-image";
 import { PHASES } from "./status";
 
 /** Where a device can be saved: anywhere but in the middle of a reset, which its model still works on. */
@@ -139,11 +129,6 @@ const IMAGE = record<DeviceImage>({
   checksum: U32,
 });
 
-/** Completes an image. */
-export function sealed(image: Omit<DeviceImage, "checksum">): DeviceImage {
-  return { ...image, checksum: imageChecksum(image) };
-}
-
 /**
  * Reads an image, or its text: no byte may be missing, added or changed.
  *
@@ -151,34 +136,5 @@ export function sealed(image: Omit<DeviceImage, "checksum">): DeviceImage {
  * @throws VirtioError SNAPSHOT_INVALID
  */
 export function readImage(given: unknown): DeviceImage {
-  const plain = typeof given === "string" ? parsed(given) : copied(given);
-  const { schema } = Object(plain) as { schema?: unknown };
-  oneOf("virtq.device/1")(schema, "schema"); // first of all: a later version has other fields
-  const image = IMAGE(plain, "image");
-  const { checksum, ...rest } = plain as DeviceImage;
-  const sum = imageChecksum(rest);
-  if (sum !== checksum) invalid(`checksum ${checksum}, the data has ${sum}`);
-  return image;
-}
-
-function parsed(text: string): unknown {
-  let plain: unknown;
-  let again = "";
-  try {
-    plain = JSON.parse(text);
-    again = JSON.stringify(plain);
-  } catch (cause) {
-    invalid(`${text.length} characters are no image: ${(cause as Error).message}`, cause);
-  }
-  if (again !== text) invalid(`${text.length} characters, what they hold has ${again.length}`);
-  return plain;
-}
-
-/** Only what JSON can carry. */
-function copied(given: unknown): unknown {
-  try {
-    return JSON.parse(JSON.stringify(given) ?? "null");
-  } catch (cause) {
-    return invalid(`an image is plain data: ${cause instanceof Error ? cause.message : "not JSON"}`, cause);
-  }
+  return readSealed(given, "virtq.device/1", IMAGE);
 }

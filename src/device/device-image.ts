@@ -6,7 +6,7 @@ import { VirtioError } from "../errors";
 import { hex, setNames } from "../negotiation/control-event";
 import { ringLayout } from "../virtqueue/layout";
 import type { ConfigRegisters } from "./config-registers";
-import { type DeviceImage, readImage, sealed } from "./device-image-form";
+import { type DeviceImage, readImage } from "./device-image-form";
 import { goesOn, type JudgedDevice, judgeImage } from "./device-image-judge";
 import type { DeviceReporter, DeviceState } from "./device-state";
 import { invalid } from "./image-shape";
@@ -14,6 +14,7 @@ import type { Interrupts } from "./interrupts";
 import type { Lifecycle } from "./lifecycle";
 import type { QueueRegisters } from "./queue-registers";
 import { asVirtioError } from "./queue-service";
+import { sealed } from "./sealed-image";
 
 /** The device around its image. */
 export interface ImagedDevice extends JudgedDevice {

@@ -188,6 +188,11 @@ export class VirtioDevice {
     return this.queues.length;
   }
 
+  /** Bytes of the configuration, up to the end of the last field that exists (§2.5). */
+  get configLength(): number {
+    return this.configSpace.length;
+  }
+
   /** Whether `process` has something to do. */
   get hasWork(): boolean {
     return this.service.hasWork || this.life.canSettle;
@@ -255,6 +260,11 @@ export class VirtioDevice {
   /** Most descriptors of a queue; 0 for a queue that doesn't exist. */
   queueMaxSize(index: number): number {
     return this.queueRegisters.maxSize(index);
+  }
+
+  /** What {@link queueMaxSize} reads, for a transport's own use: the driver has not asked, nothing is told. */
+  queueCapacity(index: number): number {
+    return this.queueRegisters.capacity(index);
   }
 
   /** Sets a queue up and enables it; it stays disabled if anything is wrong: ask `queueReady`. */

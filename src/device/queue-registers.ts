@@ -43,12 +43,17 @@ export class QueueRegisters {
 
   /** Most descriptors of a queue; 0 for one that doesn't exist. */
   maxSize(index: number): number {
-    const value = this.exists(index) ? this.queues.maxSize(index, this.state.ring) : 0;
+    const value = this.capacity(index);
     const access: RegisterAccess = { register: "queue-size", how: "read", index, value };
     const after = `at most ${value}`;
     const event = { step: "queue", field: `queue ${index}`, after, section: "2.6", note: "size read" };
     this.report.during(access, event, () => {});
     return value;
+  }
+
+  /** The same, without a word about it. */
+  capacity(index: number): number {
+    return this.exists(index) ? this.queues.maxSize(index, this.state.ring) : 0;
   }
 
   /** Sets a queue up and enables it, or says why it stays disabled. */

@@ -10,7 +10,6 @@ export const VIRTIO_PCI_TRANSITIONAL_CONSOLE = 0x1003;
 export const VIRTIO_PCI_TRANSITIONAL_SCSI = 0x1004;
 export const VIRTIO_PCI_TRANSITIONAL_ENTROPY = 0x1005;
 export const VIRTIO_PCI_TRANSITIONAL_9P = 0x1009;
-export const VIRTIO_ID_SCSI = 8; // device ID of §5
 
 // struct virtio_pci_cap (§4.1.4), from the start of the capability
 export const VIRTIO_PCI_CAP_CAP_VNDR = 0;
@@ -86,24 +85,3 @@ export const VIRTIO_PCI_CONFIG_WITHOUT_MSIX = 20;
 export const VIRTIO_PCI_CONFIG_WITH_MSIX = 24;
 export const VIRTIO_PCI_QUEUE_ADDR_SHIFT = 12;
 export const VIRTIO_PCI_VRING_ALIGN = 4096;
-
-// PCI itself: what a driver looks at in the configuration space before it knows of virtio
-export const PCI_VENDOR_ID = 0x00;
-export const PCI_DEVICE_ID = 0x02;
-export const PCI_STATUS = 0x06;
-export const PCI_REVISION_ID = 0x08;
-export const PCI_BASE_ADDRESS_0 = 0x10;
-export const PCI_SUBSYSTEM_ID = 0x2e;
-export const PCI_CAPABILITY_LIST = 0x34;
-export const PCI_STD_HEADER_SIZEOF = 0x40; // capabilities lie behind the header
-export const PCI_CFG_SPACE_SIZE = 0x100;
-export const PCI_STATUS_CAP_LIST = 0x10; // Status: the list exists
-export const PCI_BASE_ADDRESS_SPACE_IO = 0x01; // a base address register: I/O space
-export const PCI_BASE_ADDRESSES = 6;
-export const PCI_CAP_LIST_ID = 0;
-export const PCI_CAP_LIST_NEXT = 1;
-export const PCI_CAP_ID_VNDR = 0x09;
-export const PCI_CAP_ID_MSIX = 0x11;
-export const PCI_MSIX_FLAGS = 2; // Message Control, from the start of the capability
-export const PCI_MSIX_FLAGS_QSIZE = 0x07ff; // entries of the table, less one
-export const PCI_MSIX_FLAGS_ENABLE = 0x8000;

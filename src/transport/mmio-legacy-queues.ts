@@ -5,9 +5,10 @@
 import type { VirtioDevice } from "../device/device";
 import { VirtioError } from "../errors";
 import { VIRTIO_MMIO_GUEST_PAGE_SIZE, VIRTIO_MMIO_QUEUE_ALIGN, VIRTIO_MMIO_QUEUE_PFN } from "../spec/mmio";
-import { ringAreas } from "../virtqueue/layout";
-import { MmioQueueSelect } from "./mmio-queue-select";
+import { legacyAreas } from "./legacy-queue-areas";
+import { MMIO_QUEUE_SECTIONS, queueSelectRegisters } from "./mmio-queue-select";
 import type { MmioRegister } from "./mmio-register";
+import { QueueSelect } from "./queue-select";
 
 /** What is programmed for a queue. */
 interface QueueFields {
@@ -23,13 +24,13 @@ const fresh = (): QueueFields => ({ size: 0, align: 0, pfn: 0 });
 /** The legacy queue registers of one device. */
 export class MmioLegacyQueues {
   private readonly device: VirtioDevice;
-  private readonly select: MmioQueueSelect<QueueFields>;
+  private readonly select: QueueSelect<QueueFields>;
   /** Bytes. Outlives a reset: Linux writes it once when it finds the device, and resets the device afterwards. */
   private pageSize = 0;
 
   constructor(device: VirtioDevice) {
     this.device = device;
-    this.select = new MmioQueueSelect(device, fresh);
+    this.select = new QueueSelect(device, fresh, MMIO_QUEUE_SECTIONS);
   }
 
   /** The device was reset: QueuePFN is 0 for all queues. */
@@ -40,7 +41,7 @@ export class MmioLegacyQueues {
   registers(): MmioRegister[] {
     const { select } = this;
     return [
-      ...select.registers("QueueNum"),
+      ...queueSelectRegisters(this.device, select, "QueueNum"),
       {
         at: VIRTIO_MMIO_GUEST_PAGE_SIZE,
         name: "GuestPageSize",
@@ -84,26 +85,6 @@ export class MmioLegacyQueues {
       device.enableQueue(index, { size, areas: legacyAreas(BigInt(pfn) * BigInt(pageSize), size, align) });
     });
   }
-}
-
-/**
- * Where the areas of a legacy queue are (§2.7.2): the available ring right behind the descriptors, the used ring at the
- * next boundary behind that.
- *
- * @param descriptor guest-physical address of the descriptor table
- * @param size descriptors
- * @param align of the used ring, bytes, a power of two
- */
-export function legacyAreas(
-  descriptor: bigint,
-  size: number,
-  align: number,
-): { descriptor: bigint; driver: bigint; device: bigint } {
-  const areas = ringAreas("split", size);
-  const driver = descriptor + BigInt(areas.descriptor.bytes);
-  const behind = driver + BigInt(areas.driver.bytes);
-  const boundary = BigInt(align);
-  return { descriptor, driver, device: ((behind + boundary - 1n) / boundary) * boundary };
 }
 
 function notPowerOfTwo(name: string, value: number): string | undefined {

@@ -3,7 +3,6 @@
  * Nothing is programmed while QueueReady is not zero (§4.2.2.2). Whether a set-up is sound is the device's to judge.
  */
 import type { VirtioDevice } from "../device/device";
-import { VirtioError } from "../errors";
 import {
   VIRTIO_MMIO_QUEUE_DESC_HIGH,
   VIRTIO_MMIO_QUEUE_DESC_LOW,
@@ -14,16 +13,13 @@ import {
   VIRTIO_MMIO_QUEUE_READY,
   VIRTIO_MMIO_QUEUE_RESET,
 } from "../spec/mmio";
-import { MmioQueueSelect } from "./mmio-queue-select";
+import { MMIO_QUEUE_SECTIONS, queueSelectRegisters } from "./mmio-queue-select";
 import type { MmioRegister } from "./mmio-register";
+import { freshQueue, type ProgrammedQueue, ProgrammedQueues } from "./programmed-queues";
 
 /** What is programmed for a queue. */
-interface QueueFields {
+interface MmioQueue extends ProgrammedQueue {
   size: number;
-  /** The halves of the addresses, in the order of {@link HALVES}. */
-  readonly halves: Uint32Array;
-  /** A queue reset is under way: QueueReset reads 1. */
-  isResetting: boolean;
 }
 
 const HALVES = [
@@ -35,91 +31,51 @@ const HALVES = [
   { at: VIRTIO_MMIO_QUEUE_DEVICE_HIGH, name: "QueueDeviceHigh" },
 ] as const;
 
-const fresh = (): QueueFields => ({
-  size: 0,
-  halves: new Uint32Array(HALVES.length),
-  isResetting: false,
-});
-
 /** The queue registers of one device. */
 export class MmioQueues {
   private readonly device: VirtioDevice;
-  private readonly select: MmioQueueSelect<QueueFields>;
+  private readonly queues: ProgrammedQueues<MmioQueue>;
 
   constructor(device: VirtioDevice) {
     this.device = device;
-    this.select = new MmioQueueSelect(device, fresh);
+    this.queues = new ProgrammedQueues(device, () => ({ size: 0, ...freshQueue() }), MMIO_QUEUE_SECTIONS);
   }
 
   /** The device was reset; it has stopped its queues itself. */
   reset(): void {
-    this.select.reset();
+    this.queues.reset();
   }
 
   registers(): MmioRegister[] {
-    const { device, select } = this;
+    const { device, queues } = this;
     return [
-      ...select.registers("QueueSize"),
+      ...queueSelectRegisters(device, queues, "QueueSize"),
       {
         at: VIRTIO_MMIO_QUEUE_READY,
         name: "QueueReady",
-        read: () => (device.queueReady(select.index) ? 1 : 0),
+        read: () => (queues.isReady ? 1 : 0),
         write: (value) => this.writeReady(value),
       },
       {
         at: VIRTIO_MMIO_QUEUE_RESET,
         name: "QueueReset",
-        read: () => (select.fields?.isResetting === true ? 1 : 0),
-        write: (value) => this.writeReset(value),
+        read: () => (queues.fields?.isResetting === true ? 1 : 0),
+        write: (value) => {
+          if (queues.isBit("QueueReset", value, "4.2.2") && value === 1) queues.resetQueue();
+        },
       },
       ...HALVES.map(({ at, name }, half) => ({
         at,
         name,
-        write: (value: number) =>
-          select.program(name, value, ({ halves }) => halves.fill(value, half, half + 1)),
+        write: (value: number) => queues.programHalf(name, half, value),
       })),
     ];
   }
 
   private writeReady(value: number): void {
-    const { device, select } = this;
-    const { index } = select;
-    if (value > 1) device.violation(noBit("QueueReady", value, index));
-    else if (value === 0) device.disableQueue(index);
-    else if (!device.queueReady(index)) {
-      const { size, halves } = select.fields ?? fresh();
-      const areas = {
-        descriptor: address(halves, 0),
-        driver: address(halves, 1),
-        device: address(halves, 2),
-      };
-      device.enableQueue(index, { size, areas });
-    }
+    const { device, queues } = this;
+    if (!queues.isBit("QueueReady", value, "4.2.2")) return;
+    if (value === 0) device.disableQueue(queues.index);
+    else queues.enable(queues.fields?.size ?? 0);
   }
-
-  /** §2.6.1: the device has let go of the queue when this returns, so that only a listener to its events sees the 1. */
-  private writeReset(value: number): void {
-    const { device, select } = this;
-    const { index, fields } = select;
-    if (value > 1) device.violation(noBit("QueueReset", value, index));
-    if (value !== 1) return;
-    const wasReady = device.queueReady(index);
-    if (fields !== undefined) fields.isResetting = wasReady;
-    try {
-      device.resetQueue(index);
-    } finally {
-      if (fields !== undefined) fields.isResetting = false;
-    }
-    if (wasReady && !device.queueReady(index)) select.resetSelected();
-  }
-}
-
-function address(halves: Uint32Array, area: 0 | 1 | 2): bigint {
-  return (BigInt(halves[2 * area + 1] ?? 0) << 32n) | BigInt(halves[2 * area] ?? 0);
-}
-
-/** The section defines 0 and 1 alone: anything else is not stored. */
-function noBit(name: string, value: number, queue: number): VirtioError {
-  const reason = `${name} ${value} of queue ${queue} is neither 0 nor 1`;
-  return new VirtioError("BAD_ARGUMENT", reason, { section: "4.2.2", queue });
 }

@@ -1,8 +1,7 @@
 /**
- * Shared memory regions (§2.10) as virtio-mmio shows them: SHMSel, SHMLen, SHMBase (§4.2.2). What lies in a region is
- * the emulator's business; a region that doesn't exist has all ones for its length and its base.
+ * Shared memory regions (§2.10) as virtio-mmio shows them: SHMSel, SHMLen, SHMBase (§4.2.2). A region that doesn't exist
+ * has all ones for its length and its base.
  */
-import { VirtioError } from "../errors";
 import {
   VIRTIO_MMIO_SHM_BASE_HIGH,
   VIRTIO_MMIO_SHM_BASE_LOW,
@@ -10,34 +9,17 @@ import {
   VIRTIO_MMIO_SHM_LEN_LOW,
   VIRTIO_MMIO_SHM_SEL,
 } from "../spec/mmio";
-import type { GuestAddress } from "../virtqueue/layout";
 import type { MmioRegister } from "./mmio-register";
-
-/** One shared memory region of a device (§2.10). */
-export interface SharedMemoryRegion {
-  /** Its shmid, 0…255; the device type says what it is for. */
-  readonly id: number;
-  /** Guest-physical address, a u64. */
-  readonly base: GuestAddress;
-  /** Bytes, a u64. */
-  readonly length: GuestAddress;
-}
-
-const ALL_ONES = 0xffff_ffff_ffff_ffffn;
-const LARGEST_ID = 255; // an id is a u8 (§2.10)
+import { ALL_ONES, regionsById, type SharedMemoryPlace, type SharedMemoryRegion } from "./shared-memory";
 
 /** The regions of one device, and which of them is selected. */
 export class MmioSharedMemory {
-  private readonly regions = new Map<number, { readonly base: bigint; readonly length: bigint }>();
+  private readonly regions: ReadonlyMap<number, SharedMemoryPlace>;
   private selected = 0;
 
   /** @throws VirtioError BAD_ARGUMENT for an id twice, or a number out of range */
   constructor(regions: readonly SharedMemoryRegion[]) {
-    for (const { id, base, length } of regions) {
-      if (!Number.isInteger(id) || id < 0 || id > LARGEST_ID) bad(`id ${id} is not within 0…${LARGEST_ID}`);
-      if (this.regions.has(id)) bad(`id ${id} is there twice`);
-      this.regions.set(id, { base: u64(id, "base", base), length: u64(id, "length", length) });
-    }
+    this.regions = regionsById(regions);
   }
 
   registers(): MmioRegister[] {
@@ -59,15 +41,4 @@ export class MmioSharedMemory {
   private select(id: number): void {
     this.selected = id;
   }
-}
-
-function u64(id: number, what: string, value: GuestAddress): bigint {
-  const isWhole = typeof value === "bigint" || Number.isSafeInteger(value);
-  const whole = isWhole ? BigInt(value) : -1n;
-  if (whole < 0n || whole > ALL_ONES) bad(`${what} ${value} of id ${id} is no u64`);
-  return whole;
-}
-
-function bad(what: string): never {
-  throw new VirtioError("BAD_ARGUMENT", `shared memory: ${what}`, { section: "2.10" });
 }

@@ -29,7 +29,8 @@ import { MmioInterrupt } from "./mmio-interrupt";
 import { MmioLegacyQueues } from "./mmio-legacy-queues";
 import { MmioQueues } from "./mmio-queues";
 import type { MmioRegister } from "./mmio-register";
-import { MmioSharedMemory, type SharedMemoryRegion } from "./mmio-shared-memory";
+import { MmioSharedMemory } from "./mmio-shared-memory";
+import type { SharedMemoryRegion } from "./shared-memory";
 
 /** What a window is made with. */
 export interface MmioOptions {

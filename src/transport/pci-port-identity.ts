@@ -4,12 +4,13 @@
  */
 import { VirtioError } from "../errors";
 import { hex } from "../negotiation/control-event";
-import { FEATURES } from "../negotiation/feature-table";
 import * as pci from "../spec/pci";
+import { PCI_DEVICE_ID, PCI_REVISION_ID, PCI_SUBSYSTEM_ID, PCI_VENDOR_ID } from "../spec/pci-header";
 import type { PciBus } from "./pci-bus";
+import { PCI_TYPES } from "./pci-identity";
 
 /** What a reader of the configuration space learns of a virtio device. */
-export interface PciIdentity {
+export interface FunctionIdentity {
   /** Device ID of §5. */
   readonly deviceId: number;
   /** PCI device ID, 0x1000…0x107f. */
@@ -20,16 +21,10 @@ export interface PciIdentity {
 /** What a read of nobody answers. */
 const NO_FUNCTION = 0xffff;
 
-/** The Transitional PCI Device IDs that §4.1.2.1 lists. */
-const TRANSITIONAL: ReadonlyMap<number, number> = new Map([
-  [pci.VIRTIO_PCI_TRANSITIONAL_NET, FEATURES.net.id],
-  [pci.VIRTIO_PCI_TRANSITIONAL_BLK, FEATURES.blk.id],
-  [pci.VIRTIO_PCI_TRANSITIONAL_BALLOON, FEATURES.balloon.id],
-  [pci.VIRTIO_PCI_TRANSITIONAL_CONSOLE, FEATURES.console.id],
-  [pci.VIRTIO_PCI_TRANSITIONAL_SCSI, pci.VIRTIO_ID_SCSI],
-  [pci.VIRTIO_PCI_TRANSITIONAL_ENTROPY, FEATURES.entropy.id],
-  [pci.VIRTIO_PCI_TRANSITIONAL_9P, FEATURES["9p"].id],
-]);
+/** Device ID of §5 by Transitional PCI Device ID (§4.1.2.1). */
+const TRANSITIONAL: ReadonlyMap<number, number> = new Map(
+  [...PCI_TYPES].map(([deviceId, [pciDeviceId]]) => [pciDeviceId, deviceId]),
+);
 
 /**
  * Asks a function what it is.
@@ -37,23 +32,23 @@ const TRANSITIONAL: ReadonlyMap<number, number> = new Map([
  * @returns undefined where there is none: all ones
  * @throws VirtioError PCI_ID if it is none of virtio
  */
-export async function identify(bus: PciBus): Promise<PciIdentity | undefined> {
-  const vendor = await bus.readConfig(pci.PCI_VENDOR_ID, 2);
+export async function identify(bus: PciBus): Promise<FunctionIdentity | undefined> {
+  const vendor = await bus.readConfig(PCI_VENDOR_ID, 2);
   if (vendor === NO_FUNCTION) return undefined;
   if (vendor !== pci.VIRTIO_PCI_VENDOR_ID) {
     throw unknown(`vendor ${hex(vendor, 4)}: ${hex(pci.VIRTIO_PCI_VENDOR_ID, 4)} makes a virtio device`);
   }
-  const pciDeviceId = await bus.readConfig(pci.PCI_DEVICE_ID, 2);
+  const pciDeviceId = await bus.readConfig(PCI_DEVICE_ID, 2);
   if (pciDeviceId < pci.VIRTIO_PCI_DEVICE_ID_MIN || pciDeviceId > pci.VIRTIO_PCI_DEVICE_ID_MAX) {
     const range = `${hex(pci.VIRTIO_PCI_DEVICE_ID_MIN, 4)}…${hex(pci.VIRTIO_PCI_DEVICE_ID_MAX, 4)}`;
     throw unknown(`device ${hex(pciDeviceId, 4)}: virtio has ${range}`);
   }
-  const revision = await bus.readConfig(pci.PCI_REVISION_ID, 1);
+  const revision = await bus.readConfig(PCI_REVISION_ID, 1);
   return { deviceId: await deviceIdOf(bus, pciDeviceId), pciDeviceId, revision };
 }
 
 /** Whether it has the ID and the revision of a transitional device, by which legacy drivers know theirs (§4.1.2.3). */
-export function isTransitional({ pciDeviceId, revision }: PciIdentity): boolean {
+export function isTransitional({ pciDeviceId, revision }: FunctionIdentity): boolean {
   return pciDeviceId < pci.VIRTIO_PCI_MODERN_DEVICE_ID && revision === 0;
 }
 
@@ -62,7 +57,7 @@ async function deviceIdOf(bus: PciBus, pciDeviceId: number): Promise<number> {
   if (pciDeviceId >= pci.VIRTIO_PCI_MODERN_DEVICE_ID) return pciDeviceId - pci.VIRTIO_PCI_MODERN_DEVICE_ID;
   const listed = TRANSITIONAL.get(pciDeviceId);
   if (listed !== undefined) return listed;
-  const subsystem = await bus.readConfig(pci.PCI_SUBSYSTEM_ID, 2);
+  const subsystem = await bus.readConfig(PCI_SUBSYSTEM_ID, 2);
   const most = pci.VIRTIO_PCI_DEVICE_ID_MAX - pci.VIRTIO_PCI_MODERN_DEVICE_ID;
   if (subsystem >= 1 && subsystem <= most) return subsystem;
   throw unknown(

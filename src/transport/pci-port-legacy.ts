@@ -6,12 +6,13 @@ import type { Awaitable, PortQueueSetup } from "../driver/port";
 import { VirtioError } from "../errors";
 import { hex } from "../negotiation/control-event";
 import * as pci from "../spec/pci";
+import { PCI_BASE_ADDRESS_0, PCI_BASE_ADDRESS_SPACE_IO } from "../spec/pci-header";
 import { legacyPage } from "./mmio-port-legacy-queues";
 import { type PortQueues, requireIdle } from "./mmio-port-queues";
 import type { PciBus } from "./pci-bus";
-import { isTransitional, type PciIdentity } from "./pci-port-identity";
+import { type FunctionIdentity, isTransitional } from "./pci-port-identity";
 import { MOST_QUEUES, type PciRegisters, requireIndex } from "./pci-port-registers";
-import type { MsixVectors } from "./pci-port-vectors";
+import type { PortVectors } from "./pci-port-vectors";
 import { configWindow, type PortRegister, registerAt, type Windows } from "./pci-port-window";
 import type { RegisterBus } from "./register-bus";
 import type { Sequence } from "./register-sequence";
@@ -28,7 +29,7 @@ export class LegacyPciRegisters implements PciRegisters {
   readonly #notify: PortRegister;
 
   /** @param length bytes of BAR 0 */
-  constructor(windows: Windows, length: number, vectors: MsixVectors) {
+  constructor(windows: Windows, length: number, vectors: PortVectors) {
     const header = windows({ bar: 0, offset: 0, length });
     const configAt = headerBytes(vectors);
     this.#offered = registerAt(header, pci.VIRTIO_PCI_HOST_FEATURES, 4);
@@ -70,9 +71,9 @@ class LegacyPciQueues implements PortQueues {
   readonly #size: PortRegister;
   readonly #page: PortRegister;
   readonly #vector: PortRegister;
-  readonly #vectors: MsixVectors;
+  readonly #vectors: PortVectors;
 
-  constructor(header: RegisterBus, vectors: MsixVectors) {
+  constructor(header: RegisterBus, vectors: PortVectors) {
     this.#select = registerAt(header, pci.VIRTIO_PCI_QUEUE_SEL, 2);
     this.#size = registerAt(header, pci.VIRTIO_PCI_QUEUE_NUM, 2);
     this.#page = registerAt(header, pci.VIRTIO_PCI_QUEUE_PFN, 4);
@@ -128,22 +129,22 @@ class LegacyPciQueues implements PortQueues {
  */
 export async function legacyWindow(
   bus: PciBus,
-  identity: PciIdentity,
-  vectors: MsixVectors,
+  identity: FunctionIdentity,
+  vectors: PortVectors,
 ): Promise<number> {
   if (!isTransitional(identity)) {
     const { pciDeviceId, revision } = identity;
     const text = `device ${hex(pciDeviceId, 4)} of revision ${revision} has no legacy interface: transitional devices have ${hex(pci.VIRTIO_PCI_DEVICE_ID_MIN, 4)}…${hex(pci.VIRTIO_PCI_MODERN_DEVICE_ID - 1, 4)} and revision 0`;
     throw new VirtioError("PCI_ID", text, { section: "4.1.2.3" });
   }
-  const [base, size] = [await bus.readConfig(pci.PCI_BASE_ADDRESS_0, 4), await bus.barSize(0)];
+  const [base, size] = [await bus.readConfig(PCI_BASE_ADDRESS_0, 4), await bus.barSize(0)];
   const needed = headerBytes(vectors);
-  if ((base & pci.PCI_BASE_ADDRESS_SPACE_IO) !== 0 && size >= needed) return size;
+  if ((base & PCI_BASE_ADDRESS_SPACE_IO) !== 0 && size >= needed) return size;
   const text = `BAR 0 reads ${hex(base, 8)} and has ${size} bytes: the legacy interface is I/O space of ${needed} or more`;
   throw new VirtioError("PCI_CAPABILITY", text, { section: "4.1.4.10" });
 }
 
 /** The header, and with MSI-X on its two vectors: the configuration begins behind that. */
-function headerBytes({ isEnabled }: MsixVectors): number {
+function headerBytes({ isEnabled }: PortVectors): number {
   return isEnabled ? pci.VIRTIO_PCI_CONFIG_WITH_MSIX : pci.VIRTIO_PCI_CONFIG_WITHOUT_MSIX;
 }

@@ -24,9 +24,9 @@ import {
   writeAreas,
 } from "./mmio-port-queues";
 import type { AcceptedFeatures } from "./pci-port-features";
-import type { NotifyAddresses } from "./pci-port-notify";
+import type { PortNotifyAddresses } from "./pci-port-notify";
 import { MOST_QUEUES, requireIndex } from "./pci-port-registers";
-import type { MsixVectors } from "./pci-port-vectors";
+import type { PortVectors } from "./pci-port-vectors";
 import { type PortRegister, type PortWindow, registerAt } from "./pci-port-window";
 import type { Sequence } from "./register-sequence";
 
@@ -44,13 +44,18 @@ export class ModernPciQueues implements PortQueues {
   readonly #vector: PortRegister;
   readonly #enable: PortRegister;
   readonly #reset: PortRegister;
-  readonly #notify: NotifyAddresses;
+  readonly #notify: PortNotifyAddresses;
   readonly #features: AcceptedFeatures;
-  readonly #vectors: MsixVectors;
+  readonly #vectors: PortVectors;
   /** What queue_size showed before the driver wrote a size of its own to it. */
   readonly #maxima = new Map<number, number>();
 
-  constructor(common: PortWindow, notify: NotifyAddresses, features: AcceptedFeatures, vectors: MsixVectors) {
+  constructor(
+    common: PortWindow,
+    notify: PortNotifyAddresses,
+    features: AcceptedFeatures,
+    vectors: PortVectors,
+  ) {
     this.#common = common;
     this.#select = registerAt(common, VIRTIO_PCI_COMMON_Q_SELECT, 2);
     this.#size = registerAt(common, VIRTIO_PCI_COMMON_Q_SIZE, 2);

@@ -6,10 +6,10 @@ import type { Awaitable } from "../driver/port";
 import * as pci from "../spec/pci";
 import type { AcceptedFeatures } from "./pci-port-features";
 import { ModernPciQueues } from "./pci-port-modern-queues";
-import { NotifyAddresses } from "./pci-port-notify";
+import { PortNotifyAddresses } from "./pci-port-notify";
 import type { PciRegisters } from "./pci-port-registers";
-import type { PciStructures } from "./pci-port-structures";
-import type { MsixVectors } from "./pci-port-vectors";
+import type { PortStructures } from "./pci-port-structures";
+import type { PortVectors } from "./pci-port-vectors";
 import {
   configWindow,
   type PortRegister,
@@ -31,9 +31,14 @@ export class ModernPciRegisters implements PciRegisters {
   readonly config: RegisterBus;
   readonly queues: ModernPciQueues;
   readonly #common: PortWindow;
-  readonly #notify: NotifyAddresses;
+  readonly #notify: PortNotifyAddresses;
 
-  constructor(windows: Windows, structures: PciStructures, features: AcceptedFeatures, vectors: MsixVectors) {
+  constructor(
+    windows: Windows,
+    structures: PortStructures,
+    features: AcceptedFeatures,
+    vectors: PortVectors,
+  ) {
     const { common, notify, isr, device = NO_CONFIGURATION } = structures;
     const window = windows(common);
     this.#common = window;
@@ -41,7 +46,7 @@ export class ModernPciRegisters implements PciRegisters {
     this.isr = registerAt(windows(isr), 0, 1);
     this.configVector = registerAt(window, pci.VIRTIO_PCI_COMMON_MSIX, 2);
     this.config = configWindow(windows(device), true);
-    this.#notify = new NotifyAddresses(window, windows(notify), notify, features);
+    this.#notify = new PortNotifyAddresses(window, windows(notify), notify, features);
     this.queues = new ModernPciQueues(window, this.#notify, features, vectors);
   }
 

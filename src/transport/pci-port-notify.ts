@@ -7,7 +7,7 @@ import { VirtioError } from "../errors";
 import { VIRTIO_F_NOTIF_CONFIG_DATA, VIRTIO_F_NOTIFICATION_DATA } from "../spec/features";
 import { VIRTIO_PCI_COMMON_Q_NDATA, VIRTIO_PCI_COMMON_Q_NOFF, VIRTIO_PCI_COMMON_Q_RESET } from "../spec/pci";
 import type { AcceptedFeatures } from "./pci-port-features";
-import type { PciNotifyStructure } from "./pci-port-structures";
+import type { NotifyStructure } from "./pci-port-structures";
 import type { PortWindow } from "./pci-port-window";
 import type { Sequence } from "./register-sequence";
 
@@ -22,17 +22,17 @@ interface NotifyAddress {
 }
 
 /** The Queue Notify addresses of one device. */
-export class NotifyAddresses {
+export class PortNotifyAddresses {
   readonly #common: PortWindow;
   readonly #window: PortWindow;
-  readonly #structure: PciNotifyStructure;
+  readonly #structure: NotifyStructure;
   readonly #features: AcceptedFeatures;
   readonly #addresses = new Map<number, NotifyAddress>();
 
   constructor(
     common: PortWindow,
     window: PortWindow,
-    structure: PciNotifyStructure,
+    structure: NotifyStructure,
     features: AcceptedFeatures,
   ) {
     this.#common = common;

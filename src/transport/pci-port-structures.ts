@@ -5,11 +5,12 @@
 import { VirtioError } from "../errors";
 import { hex } from "../negotiation/control-event";
 import * as pci from "../spec/pci";
+import { PCI_BASE_ADDRESSES, PCI_CAP_ID_VNDR, PCI_CONFIG_SIZE } from "../spec/pci-header";
 import type { PciBus } from "./pci-bus";
-import type { PciCapability } from "./pci-port-capabilities";
+import type { ListedCapability } from "./pci-port-capabilities";
 
 /** A structure within a BAR. */
-export interface PciStructure {
+export interface PortStructure {
   /** 0…5. */
   readonly bar: number;
   /** Bytes from the start of the BAR. */
@@ -19,31 +20,31 @@ export interface PciStructure {
 }
 
 /** Where available buffer notifications go (§4.1.4.4). */
-export interface PciNotifyStructure extends PciStructure {
+export interface NotifyStructure extends PortStructure {
   /** notify_off_multiplier: 0, or a power of two from 2 on; 0 where there is none. */
   readonly multiplier: number;
 }
 
 /** All that the modern interface consists of. */
-export interface PciStructures {
-  readonly common: PciStructure;
-  readonly notify: PciNotifyStructure;
-  readonly isr: PciStructure;
+export interface PortStructures {
+  readonly common: PortStructure;
+  readonly notify: NotifyStructure;
+  readonly isr: PortStructure;
   /** Absent: the device has no configuration of its own type. */
-  readonly device: PciStructure | undefined;
+  readonly device: PortStructure | undefined;
   /** Where the capability of §4.1.4.9 stands, if it is there. */
   readonly access: number | undefined;
 }
 
 /** What a search came to: the structures, if any can be used, and what was wrong with the others. */
 export interface PciSearch {
-  readonly structures: PciStructures | undefined;
+  readonly structures: PortStructures | undefined;
   /** For a message. */
   readonly why: string;
 }
 
 /** A capability that can be used. */
-interface Found extends PciNotifyStructure {
+interface Found extends NotifyStructure {
   readonly at: number;
 }
 
@@ -92,13 +93,13 @@ const REQUIRED = [pci.VIRTIO_PCI_CAP_COMMON_CFG, pci.VIRTIO_PCI_CAP_NOTIFY_CFG, 
  */
 export async function findStructures(
   bus: PciBus,
-  capabilities: readonly PciCapability[],
+  capabilities: readonly ListedCapability[],
   isMapped: boolean,
 ): Promise<PciSearch> {
   const chosen = new Map<number, Found>();
   const faults: string[] = [];
   for (const { id, at } of capabilities) {
-    if (id !== pci.PCI_CAP_ID_VNDR) continue;
+    if (id !== PCI_CAP_ID_VNDR) continue;
     const type = await bus.readConfig(at + pci.VIRTIO_PCI_CAP_CFG_TYPE, 1);
     const rule = RULES[type];
     if (rule === undefined || chosen.has(type)) continue;
@@ -130,9 +131,9 @@ async function structureAt(
   const size = await bus.readConfig(at + pci.VIRTIO_PCI_CAP_CAP_LEN, 1);
   if (size < capBytes) return `cap_len ${size} is less than ${capBytes}`;
   const end = at + capBytes;
-  if (end > pci.PCI_CFG_SPACE_SIZE) return `it ends at ${end}, beyond ${pci.PCI_CFG_SPACE_SIZE}`;
+  if (end > PCI_CONFIG_SIZE) return `it ends at ${end}, beyond ${PCI_CONFIG_SIZE}`;
   const bar = await bus.readConfig(at + pci.VIRTIO_PCI_CAP_BAR, 1);
-  if (bar >= pci.PCI_BASE_ADDRESSES) return `BAR ${bar} is reserved, there are ${pci.PCI_BASE_ADDRESSES}`;
+  if (bar >= PCI_BASE_ADDRESSES) return `BAR ${bar} is reserved, there are ${PCI_BASE_ADDRESSES}`;
   const offset = await bus.readConfig(at + pci.VIRTIO_PCI_CAP_OFFSET, 4);
   const given = await bus.readConfig(at + pci.VIRTIO_PCI_CAP_LENGTH, 4);
   if (least === undefined) return { at, bar, offset, length: given, multiplier: 0 };

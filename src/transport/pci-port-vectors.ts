@@ -4,20 +4,20 @@
  */
 import { VirtioError } from "../errors";
 import { hex } from "../negotiation/control-event";
+import { VIRTIO_MSI_NO_VECTOR } from "../spec/pci";
 import {
   PCI_CAP_ID_MSIX,
   PCI_MSIX_FLAGS,
   PCI_MSIX_FLAGS_ENABLE,
   PCI_MSIX_FLAGS_QSIZE,
-  VIRTIO_MSI_NO_VECTOR,
-} from "../spec/pci";
+} from "../spec/pci-header";
 import type { PciBus } from "./pci-bus";
-import type { PciCapability } from "./pci-port-capabilities";
+import type { ListedCapability } from "./pci-port-capabilities";
 import type { PortRegister } from "./pci-port-window";
 import type { Sequence } from "./register-sequence";
 
 /** Entries of the MSI-X table, 0 up to its size; what has none is not notified. */
-export interface PciVectors {
+export interface PciPortVectors {
   /** For configuration changes. */
   readonly config?: number;
   /** For used buffers of a queue. */
@@ -25,15 +25,15 @@ export interface PciVectors {
 }
 
 /** The MSI-X vectors of one function. */
-export class MsixVectors {
+export class PortVectors {
   /** Whether MSI-X is on: ISR status is of no use then, and the legacy interface has two registers more (§4.1.4.10). */
   readonly isEnabled: boolean;
   readonly #tableSize: number;
-  readonly #wanted: PciVectors | undefined;
+  readonly #wanted: PciPortVectors | undefined;
   readonly #queues = new Map<number, number>();
   #isConfigMapped = false;
 
-  private constructor(flags: number | undefined, wanted: PciVectors | undefined) {
+  private constructor(flags: number | undefined, wanted: PciPortVectors | undefined) {
     this.isEnabled = ((flags ?? 0) & PCI_MSIX_FLAGS_ENABLE) !== 0;
     this.#tableSize = flags === undefined ? 0 : (flags & PCI_MSIX_FLAGS_QSIZE) + 1;
     this.#wanted = wanted;
@@ -47,12 +47,12 @@ export class MsixVectors {
    */
   static async of(
     bus: PciBus,
-    capabilities: readonly PciCapability[],
-    wanted: PciVectors | undefined,
-  ): Promise<MsixVectors> {
+    capabilities: readonly ListedCapability[],
+    wanted: PciPortVectors | undefined,
+  ): Promise<PortVectors> {
     const at = capabilities.find(({ id }) => id === PCI_CAP_ID_MSIX)?.at;
     const flags = at === undefined ? undefined : await bus.readConfig(at + PCI_MSIX_FLAGS, 2);
-    const vectors = new MsixVectors(flags, wanted);
+    const vectors = new PortVectors(flags, wanted);
     if (wanted !== undefined && !vectors.isEnabled) {
       const state = flags === undefined ? "absent" : `off, Message Control reads ${hex(flags, 4)}`;
       throw new VirtioError("PCI_VECTOR", `vectors are wanted, and MSI-X is ${state}`, {

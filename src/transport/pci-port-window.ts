@@ -11,7 +11,7 @@ import {
   VIRTIO_PCI_CFG_CAP_DATA,
 } from "../spec/pci";
 import type { PciBus } from "./pci-bus";
-import type { PciStructure } from "./pci-port-structures";
+import type { PortStructure } from "./pci-port-structures";
 import type { RegisterBus } from "./register-bus";
 import { RegisterSequences, type Sequence } from "./register-sequence";
 
@@ -22,7 +22,7 @@ export interface PortWindow extends RegisterBus {
 }
 
 /** Opens a window onto a structure. */
-export type Windows = (structure: PciStructure) => PortWindow;
+export type Windows = (structure: PortStructure) => PortWindow;
 
 /** Windows through the BARs themselves. */
 export function mappedWindows(bus: PciBus): Windows {

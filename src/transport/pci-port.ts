@@ -9,12 +9,12 @@ import { VIRTIO_CONFIG_S_DRIVER_OK } from "../spec/status";
 import type { PciBus } from "./pci-bus";
 import { capabilityList } from "./pci-port-capabilities";
 import { AcceptedFeatures } from "./pci-port-features";
-import { identify, isTransitional, type PciIdentity } from "./pci-port-identity";
+import { type FunctionIdentity, identify, isTransitional } from "./pci-port-identity";
 import { LegacyPciRegisters, legacyWindow } from "./pci-port-legacy";
 import { ModernPciRegisters } from "./pci-port-modern";
 import type { PciRegisters } from "./pci-port-registers";
-import { findStructures, type PciStructures } from "./pci-port-structures";
-import { MsixVectors, type PciVectors } from "./pci-port-vectors";
+import { findStructures, type PortStructures } from "./pci-port-structures";
+import { type PciPortVectors, PortVectors } from "./pci-port-vectors";
 import { configurationWindows, mappedWindows, type Windows } from "./pci-port-window";
 import { RegisterSequences, runSequence, type Sequence } from "./register-sequence";
 
@@ -31,7 +31,7 @@ export interface PciPortOptions {
    */
   readonly access?: "bar" | "pci-cfg";
   /** Vectors for its events, where the platform has set MSI-X up and switched it on. Default: the interrupt line. */
-  readonly vectors?: PciVectors;
+  readonly vectors?: PciPortVectors;
 }
 
 /** One virtio-pci device, as a driver reaches it. A queue can't be stopped here but by a reset (§4.1.4.3.2). */
@@ -46,15 +46,15 @@ export class PciPort implements TransportPort {
   readonly fixedQueueSize: boolean;
   readonly #registers: PciRegisters;
   readonly #features: AcceptedFeatures;
-  readonly #vectors: MsixVectors;
+  readonly #vectors: PortVectors;
   readonly #sequences = new RegisterSequences();
   #handler: NotificationHandler | undefined;
 
   private constructor(
-    { deviceId, revision }: PciIdentity,
+    { deviceId, revision }: FunctionIdentity,
     registers: PciRegisters,
     features: AcceptedFeatures,
-    vectors: MsixVectors,
+    vectors: PortVectors,
   ) {
     this.deviceId = deviceId;
     this.revision = revision;
@@ -77,7 +77,7 @@ export class PciPort implements TransportPort {
     const identity = await identify(bus);
     if (identity === undefined) return undefined;
     const capabilities = await capabilityList(bus);
-    const vectors = await MsixVectors.of(bus, capabilities, options.vectors);
+    const vectors = await PortVectors.of(bus, capabilities, options.vectors);
     const features = new AcceptedFeatures();
     const isMapped = options.access !== "pci-cfg";
     const search = options.legacy ? undefined : await findStructures(bus, capabilities, isMapped);
@@ -230,7 +230,7 @@ export class PciPort implements TransportPort {
 }
 
 /** @throws VirtioError PCI_CAPABILITY without the capability of §4.1.4.9 */
-function unmappedWindows(bus: PciBus, { access }: PciStructures): Windows {
+function unmappedWindows(bus: PciBus, { access }: PortStructures): Windows {
   if (access !== undefined) return configurationWindows(bus, access);
   const text = "the configuration space gives no access to the BARs: there is no capability of cfg_type 5";
   throw new VirtioError("PCI_CAPABILITY", text, { section: "4.1.4.9" });

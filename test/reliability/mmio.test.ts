@@ -5,7 +5,8 @@
 import { describe, expect, it } from "vitest";
 import * as mmio from "../../src/spec/mmio";
 import type { Areas } from "../raw-ring";
-import { areasOf, featuresOf, MmioRig, SPLIT_AREAS } from "../transport/mmio-rig";
+import { areasOf, featuresOf, SPLIT_AREAS } from "../transport/device-bench";
+import { MmioRig } from "../transport/mmio-rig";
 import { corpusCase, titleOf } from "./corpus";
 
 type Layout = "split" | "packed";

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { VirtioError } from "../../src/errors";
 import { FeatureSet } from "../../src/negotiation/feature-set";
 import * as mmio from "../../src/spec/mmio";
+import { legacyAreas } from "../../src/transport/legacy-queue-areas";
 import { MmioTransport } from "../../src/transport/mmio";
-import { legacyAreas } from "../../src/transport/mmio-legacy-queues";
 import { RawSplit } from "../raw-ring";
 import { MmioRig } from "./mmio-rig";
 

@@ -3,6 +3,12 @@
  * what is written, and throws for an access that a driver must not make, such as one of another width than the field's.
  */
 import * as pci from "../../src/spec/pci";
+import {
+  PCI_CAP_ID_MSIX,
+  PCI_CAP_ID_VNDR,
+  PCI_CONFIG_SIZE,
+  PCI_STATUS_CAP_LIST,
+} from "../../src/spec/pci-header";
 import type { PciBus } from "../../src/transport/pci-bus";
 
 /** One access to a register, by its name. */
@@ -96,7 +102,7 @@ export const access: TestCapability = {
   length: 0,
 };
 /** MSI-X with three vectors, switched on. */
-export const msix: TestCapability = { id: pci.PCI_CAP_ID_MSIX, size: 12, extra: 0x8002 };
+export const msix: TestCapability = { id: PCI_CAP_ID_MSIX, size: 12, extra: 0x8002 };
 
 /** What a function is made of. */
 export interface FunctionOptions {
@@ -136,7 +142,7 @@ export class TestFunction implements PciBus {
   keeps: (register: string, value: number) => number = (_, value) => value;
   /** The function is gone: every read answers all ones. */
   isGone = false;
-  readonly config = new DataView(new ArrayBuffer(pci.PCI_CFG_SPACE_SIZE));
+  readonly config = new DataView(new ArrayBuffer(PCI_CONFIG_SIZE));
   private readonly later: boolean;
   private readonly bars: readonly number[];
   private accessAt: number | undefined;
@@ -202,15 +208,15 @@ export class TestFunction implements PciBus {
 
   private lay(capabilities: readonly TestCapability[]): void {
     const { config } = this;
-    if (capabilities.length > 0) config.setUint16(6, pci.PCI_STATUS_CAP_LIST, true);
+    if (capabilities.length > 0) config.setUint16(6, PCI_STATUS_CAP_LIST, true);
     let at = capabilities[0]?.at ?? 0x40;
     config.setUint8(0x34, at);
     for (const [i, capability] of capabilities.entries()) {
-      const { id = pci.PCI_CAP_ID_VNDR, size = 16, type = 0, extra = 0 } = capability;
+      const { id = PCI_CAP_ID_VNDR, size = 16, type = 0, extra = 0 } = capability;
       const after = i + 1 < capabilities.length ? (capabilities[i + 1]?.at ?? at + ((size + 3) & 0xfc)) : 0;
       config.setUint8(at, id);
       config.setUint8(at + 1, capability.next ?? after);
-      if (id === pci.PCI_CAP_ID_MSIX) {
+      if (id === PCI_CAP_ID_MSIX) {
         config.setUint16(at + 2, extra, true);
         this.hasLegacyVectors = (extra & 0x8000) !== 0;
       } else {
