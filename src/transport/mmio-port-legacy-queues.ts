@@ -12,7 +12,7 @@ import {
   VIRTIO_MMIO_QUEUE_SIZE,
   VIRTIO_MMIO_QUEUE_SIZE_MAX,
 } from "../spec/mmio";
-import { ringAreas } from "../virtqueue/layout";
+import { legacyAreas } from "./legacy-queue-areas";
 import { type MmioPortQueues, requireIdle, requireRoom } from "./mmio-port-queues";
 import type { RegisterBus } from "./register-bus";
 import type { Sequence } from "./register-sequence";
@@ -82,18 +82,12 @@ export class LegacyPortQueues implements MmioPortQueues {
  * @throws VirtioError RING_ALIGN if they don't
  */
 export function legacyPage(index: number, { size, areas }: PortQueueSetup, section: string): number {
-  const { descriptor, driver } = ringAreas("split", size);
-  const base = Number(areas.descriptor);
-  const wanted = [base + descriptor.bytes, alignedUp(base + descriptor.bytes + driver.bytes)];
-  const given = [Number(areas.driver), Number(areas.device)];
+  const wanted = legacyAreas(BigInt(areas.descriptor), size, PAGE_SIZE);
+  const isInPlace = BigInt(areas.driver) === wanted.driver && BigInt(areas.device) === wanted.device;
   // §4.1.4.10, §4.2.4: page 0 would say that the queue is not in use.
-  const page = base / PAGE_SIZE;
-  if (Number.isInteger(page) && page > 0 && page <= 0xffffffff && wanted.every((at, i) => at === given[i]))
-    return page;
-  const text = `queue ${index}: areas at ${base}, ${given[0]}, ${given[1]} are no run of pages from page 1 on: the legacy layout wants them at ${base}, ${wanted[0]}, ${wanted[1]}`;
+  const page = Number(areas.descriptor) / PAGE_SIZE;
+  if (Number.isInteger(page) && page > 0 && page <= 0xffffffff && isInPlace) return page;
+  const given = `${areas.descriptor}, ${areas.driver}, ${areas.device}`;
+  const text = `queue ${index}: areas at ${given} are no run of pages from page 1 on: the legacy layout wants them at ${areas.descriptor}, ${wanted.driver}, ${wanted.device}`;
   throw new VirtioError("RING_ALIGN", text, { section, queue: index });
-}
-
-function alignedUp(address: number): number {
-  return Math.ceil(address / PAGE_SIZE) * PAGE_SIZE;
 }
