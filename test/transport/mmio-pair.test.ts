@@ -1,266 +1,42 @@
 // Both sides of virtio-mmio together (§4.2): a driver on MmioPort, its accesses carried to MmioTransport and a device.
 import { describe, expect, it } from "vitest";
-import { judge } from "../../src/conformance/judge";
-import { loadCoreSync } from "../../src/core/core";
-import { type DeviceOptions, VirtioDevice } from "../../src/device/device";
-import type { DeviceModel } from "../../src/device/model";
-import { BLK_DRIVER_FEATURES, BlkDriver } from "../../src/driver/blk";
-import { type DriverOptions, VirtioDriver } from "../../src/driver/driver";
-import { BlkModel } from "../../src/models/blk";
-import { EchoModel } from "../../src/models/echo";
-import { MemoryBackend } from "../../src/models/memory-backend";
-import { VIRTIO_BLK_S_OK } from "../../src/spec/blk";
-import { Transcript } from "../../src/trace/transcript";
 import { MmioTransport } from "../../src/transport/mmio";
 import { MmioPort } from "../../src/transport/mmio-port";
-import type { RegisterBus } from "../../src/transport/register-bus";
-import { GuestAllocator } from "../../src/virtqueue/guest-allocator";
-import { TestModel } from "../control-rig";
+import { pairTests } from "./pair-tests";
+import { BUSES, echo, echoes, pair, start, type Wire } from "./port-pair";
 
-const RINGS = [
-  ["split", ["VERSION_1"]],
-  ["split, NOTIFICATION_DATA", ["VERSION_1", "NOTIFICATION_DATA", "EVENT_IDX"]],
-  ["packed", ["VERSION_1", "RING_PACKED", "EVENT_IDX", "NOTIFICATION_DATA"]],
-  ["packed IN_ORDER", ["VERSION_1", "RING_PACKED", "IN_ORDER"]],
-  ["split IN_ORDER", ["VERSION_1", "IN_ORDER", "INDIRECT_DESC"]],
-] as const;
-const BUSES = RINGS.flatMap(([name, ring]) => [
-  [name, "at once", ring] as const,
-  [name, "later", ring] as const,
-]);
-
-/** What a pair is made of besides its model. */
-interface PairOptions {
-  readonly later?: boolean;
-  readonly version?: 1 | 2;
-  readonly device?: DeviceOptions;
-  readonly driver?: Partial<DriverOptions>;
-}
-
-/** A driver and a device with nothing but registers, guest memory and an interrupt line between them. */
-async function pair(model: DeviceModel, supports: readonly string[], options: PairOptions = {}) {
-  const core = loadCoreSync({ guestBytes: 1 << 20 });
-  const transcript = new Transcript({ clock: () => 0 });
-  const codes: string[] = [];
-  const device: VirtioDevice = new VirtioDevice(core, model, {
-    ...options.device,
-    onEvent: transcript.sink,
-    onViolation: ({ code }) => codes.push(code),
-    // The host works whenever there is something to do, but never from within an access.
-    onWork: () => queueMicrotask(() => device.process()),
-  });
-  let interrupts = 0;
-  let port: MmioPort | undefined;
-  let isHandled = false;
-  const onInterrupt = (level: boolean) => {
-    if (level) interrupts++;
-    if (level && !isHandled) queueMicrotask(handle);
-  };
-  /** The line is level-triggered: whoever owns it comes back until it is low. */
-  const handle = async () => {
-    isHandled = true;
-    while (transport.interruptLevel) await port?.handleInterrupt();
-    isHandled = false;
-  };
-  const transport = new MmioTransport(device, { version: options.version ?? 2, onInterrupt });
-  const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
-  const bus: RegisterBus = {
-    read: (offset, bytes) =>
-      options.later ? turn().then(() => transport.read(offset, bytes)) : transport.read(offset, bytes),
-    write: (offset, bytes, value) =>
-      options.later
-        ? turn().then(() => transport.write(offset, value, bytes))
-        : transport.write(offset, value, bytes),
-  };
-  port = await MmioPort.open(bus);
-  const used: number[] = [];
-  const changes = { count: 0 };
-  const driver = new VirtioDriver({
-    core,
-    allocator: new GuestAllocator(core),
-    port,
-    supports,
-    queueSize: 16,
-    onUsed: (queue) => used.push(queue),
-    onConfigChange: () => changes.count++,
-    ...options.driver,
-  });
-  const findings = () =>
-    judge(transcript.events, {
-      transport: "mmio",
-      offered: device.offered,
-      ...(device.model.deviceType === undefined ? {} : { deviceType: device.model.deviceType }),
-      ...(driver.isLegacy ? { legacy: true } : {}),
-    }).filter(({ level }) => level.startsWith("MUST"));
-  return {
-    core,
-    device,
-    transport,
-    port,
-    driver,
-    used,
-    changes,
-    codes,
-    findings,
-    turn,
-    count: () => interrupts,
-  };
-}
-
-type Pair = Awaited<ReturnType<typeof pair>>;
-
-/** An echo that MMIO can show: DeviceID 0 would be no device. */
-const echo = (): DeviceModel => ({
-  name: "echo",
-  deviceId: 63,
-  queues: [{ name: "echoq", maxSize: 64 }],
-  offers: [],
-  config: [],
-  process: EchoModel.prototype.process.bind(new EchoModel()),
-});
-
-/** Initialises, and fails the test if that is refused. */
-async function start(rig: Pair): Promise<Pair> {
-  expect(await rig.driver.initialize()).toMatchObject({ ok: true });
-  return rig;
-}
-
-/** Sends texts through queue 0 until all are back, by interrupts alone, and compares each. */
-async function echoes(rig: Pair, count: number): Promise<void> {
-  const { core, driver, used } = rig;
-  const [queue] = driver.queues;
-  if (queue === undefined) throw new Error("there is no queue");
-  const allocator = new GuestAllocator(core, { gpa: 0x80000, size: 0x10000 });
-  const pieces = Array.from(
-    { length: Math.min(8, queue.size >> 1) },
-    () => [allocator.allocate(32), allocator.allocate(32)] as const,
-  );
-  for (let round = 0; round < count; round++) {
-    used.length = 0;
-    const tokens = pieces.map(([from, to], i) => {
-      core.view(from, 32).fill(17 * round + i);
-      core.view(to, 32).fill(0);
-      return queue.add([{ address: from, length: 32 }], [{ address: to, length: 32 }]);
-    });
-    queue.arm();
-    await driver.kick(0);
-    const back: number[] = [];
-    for (let turns = 0; turns < 200 && back.length < tokens.length; turns++) {
-      await rig.turn();
-      if (used.splice(0).length === 0) continue;
-      do {
-        for (const { token } of queue.usedBuffers()) back.push(token);
-      } while (queue.arm());
-    }
-    expect(back.sort()).toEqual(tokens.sort());
-    for (const [from, to] of pieces) expect(core.view(to, 32)).toEqual(core.view(from, 32));
-  }
-}
-
-describe.each(BUSES)("%s, a bus that answers %s", (_, when, ring) => {
-  const later = when === "later";
-
-  it("an echo comes back through the interrupt, and nobody breaks a MUST", async () => {
-    const rig = await start(await pair(echo(), ring, { later }));
-    await echoes(rig, 12);
-    expect([rig.findings(), rig.codes, rig.count() > 0]).toEqual([[], [], true]);
-    expect(rig.driver.negotiated?.names()).toEqual(expect.arrayContaining([...ring]));
-    await rig.driver.reset();
-    expect([rig.device.status, rig.transport.interruptLevel, rig.findings()]).toEqual([0, false, []]);
-  });
-
-  it("a disk is read and written, whole requests at a time", async () => {
-    const disk = Uint8Array.from({ length: 64 * 512 }, (_unused, i) => (i * 31) >>> 3);
-    const before = disk.slice();
-    const model = new BlkModel(new MemoryBackend(disk), { queueSize: 16 });
-    const supports = [...BLK_DRIVER_FEATURES, ...ring];
-    const rig = await start(await pair(model, supports, { later, driver: { indirect: 3 } }));
-    const allocator = new GuestAllocator(rig.core, { gpa: 0x80000, size: 0x20000 });
-    const blk = await BlkDriver.start(rig.driver, rig.core, allocator);
-    const [from, to] = [allocator.allocate(512 * 4), allocator.allocate(512 * 4)];
-    const results: number[] = [];
-    const finish = async (wanted: number) => {
-      await blk.submit();
-      for (let turns = 0; turns < 200 && results.length < wanted; turns++) {
-        await rig.turn();
-        blk.poll((_token, status) => results.push(status));
-      }
-      expect(results.splice(0)).toEqual(Array(wanted).fill(VIRTIO_BLK_S_OK));
+/** A window of a version, and its interrupt line. */
+const mmio =
+  (version: 1 | 2): Wire<MmioPort, MmioTransport> =>
+  async (device, access, onRaised) => {
+    const onInterrupt = (level: boolean) => {
+      if (level) onRaised();
     };
-    expect(blk.capacity).toBe(64);
-    for (let i = 0; i < 4; i++) blk.read(3 * i, from + 512 * i, 512);
-    await finish(4);
-    for (let i = 0; i < 4; i++) {
-      expect(rig.core.view(from + 512 * i, 512)).toEqual(before.slice(3 * i * 512, (3 * i + 1) * 512));
-    }
-    blk.write(40, from, 512 * 4);
-    await finish(1);
-    blk.read(40, to, 512 * 4);
-    await finish(1);
-    expect(rig.core.view(to, 2048)).toEqual(rig.core.view(from, 2048));
-    expect(disk.slice(40 * 512, 41 * 512)).toEqual(before.slice(0, 512));
-    expect([rig.findings(), rig.codes]).toEqual([[], []]);
-  });
+    const transport = new MmioTransport(device, { version, onInterrupt });
+    const port = await MmioPort.open({
+      read: (offset, bytes) => access(() => transport.read(offset, bytes)),
+      write: (offset, bytes, value) => access(() => transport.write(offset, value, bytes)),
+    });
+    return {
+      port,
+      transport,
+      isRaised: () => transport.interruptLevel,
+      handle: () => port.handleInterrupt(),
+    };
+  };
 
-  it("suspends, resumes and goes on", async () => {
-    const rig = await start(await pair(echo(), [...ring, "SUSPEND"], { later }));
-    for (let i = 0; i < 3; i++) {
-      await echoes(rig, 2);
-      await rig.driver.suspend();
-      expect([rig.device.phase, rig.transport.read(0x70, 4)]).toEqual(["suspended", rig.driver.lastStatus]);
-      expect(() => rig.driver.kick(0)).toThrow(expect.objectContaining({ code: "STATUS_SEQUENCE" }));
-      await rig.driver.resume();
-    }
-    await echoes(rig, 2);
-    expect([rig.findings(), rig.codes]).toEqual([[], []]);
-  });
-
-  it("MMIO-033 MMIO-034 MMIO-035 §4.2.2.2 driver: a queue is reset and goes on with another size", async () => {
-    const rig = await start(await pair(echo(), [...ring, "RING_RESET"], { later }));
-    for (const queueSize of [8, 64, 4]) {
-      await echoes(rig, 3);
-      expect(await rig.driver.resetQueue(0, { queueSize })).toEqual([]);
-      expect([rig.driver.queues[0]?.size, rig.device.queueReady(0)]).toEqual([queueSize, true]);
-    }
-    await echoes(rig, 3);
-    expect([rig.findings(), rig.codes]).toEqual([[], []]);
-  });
+pairTests(mmio(2), {
+  queueReset: "MMIO-033 MMIO-034 MMIO-035 §4.2.2.2 driver:",
+  used: "MMIO-042 §4.2.3.4 driver:",
 });
 
-describe.each(["at once", "later"])("two queues, a bus that answers %s", (when) => {
+describe.each(BUSES)("MMIO-054 §4.2.4: version 1, a bus that answers %s", (when) => {
   const later = when === "later";
-  const fields = [{ name: "mode", offset: 0, bytes: 4, anyOf: [], writable: true, value: 3 }] as const;
-  const layout = [{ ...fields[0], writable: "after-features-ok" }] as const;
-  const model = () =>
-    new TestModel({ deviceId: 63, config: fields, queues: ["a", "b"].map((name) => ({ name, maxSize: 8 })) });
-
-  it("MMIO-042 §4.2.3.4 driver: a used notification is one for each queue", async () => {
-    const rig = await start(await pair(model(), ["VERSION_1"], { later }));
-    const [, second] = rig.driver.queues;
-    second?.add([{ address: 0x80000, length: 16 }]);
-    await rig.driver.kick(1);
-    for (let turns = 0; turns < 50 && rig.used.length === 0; turns++) await rig.turn();
-    expect([rig.used, second?.hasUsed(), rig.transport.interruptLevel]).toEqual([[0, 1], true, false]);
-    expect(rig.findings()).toEqual([]);
-  });
-
-  it("a changed configuration interrupts once, and is read in one version", async () => {
-    const rig = await start(await pair(model(), ["VERSION_1"], { later, driver: { configLayout: layout } }));
-    rig.device.configChanged();
-    for (let turns = 0; turns < 50 && rig.changes.count === 0; turns++) await rig.turn();
-    await rig.driver.writeConfigField("mode", 9);
-    expect([await rig.driver.readConfigField("mode"), rig.changes.count, rig.used]).toEqual([9, 1, []]);
-    expect([rig.findings(), rig.transport.interruptLevel]).toEqual([[], false]);
-  });
-});
-
-describe.each(["at once", "later"])("MMIO-054 §4.2.4: version 1, a bus that answers %s", (when) => {
-  const later = when === "later";
-  const options: PairOptions = { later, version: 1, device: { profile: "transitional" } };
+  const options = { later, device: { profile: "transitional" } };
 
   it.each(["linux-current", "legacy"])("driver %s and a transitional device echo", async (profile) => {
     const rig = await start(
-      await pair(echo(), ["VERSION_1", "EVENT_IDX"], { ...options, driver: { profile } }),
+      await pair(mmio(1), echo(), ["VERSION_1", "EVENT_IDX"], { ...options, driver: { profile } }),
     );
     expect([rig.port.version, rig.driver.isLegacy, rig.driver.ring?.layout]).toEqual([1, true, "split"]);
     await echoes(rig, 12);
@@ -272,7 +48,7 @@ describe.each(["at once", "later"])("MMIO-054 §4.2.4: version 1, a bus that ans
   });
 
   it("stops a queue with page 0", async () => {
-    const rig = await start(await pair(echo(), ["VERSION_1"], options));
+    const rig = await start(await pair(mmio(1), echo(), ["VERSION_1"], options));
     expect([await rig.port.queueReady(0), rig.device.queueReady(0)]).toEqual([true, true]);
     await rig.port.disableQueue(0);
     expect([await rig.port.queueReady(0), rig.device.queueReady(0), rig.codes]).toEqual([false, false, []]);
