@@ -452,7 +452,7 @@ describe.each([false, true])("legacy interface, by Promise: %s", (later) => {
     expect([await port.queueReady(0), await port.queueReady(1)]).toEqual([true, false]);
     await port.writeStatus(7);
     expect(await port.readStatus()).toBe(7);
-    await port.notify(0);
+    await port.notify(3);
     await port.handleInterrupt();
     expect(bus.told()).toEqual([
       ["read", "device_features", 0x20000002],
@@ -469,7 +469,7 @@ describe.each([false, true])("legacy interface, by Promise: %s", (later) => {
       ["read", "queue_address", 0],
       ["write", "device_status", 7],
       ["read", "device_status", 7],
-      ["write", "queue_notify", 0],
+      ["write", "queue_notify", 3],
       ["read", "isr_status", 0],
     ]);
   });
