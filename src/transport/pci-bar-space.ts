@@ -2,6 +2,7 @@
  * Accesses to the BARs of a virtio-pci device: whose structure lies there. What is none reads 0 and takes nothing.
  */
 import type { VirtioDevice } from "../device/device";
+import type { VirtioError } from "../errors";
 import type { PciRegion } from "./pci-bars";
 import { isWidth, lowBytes, wrongAlign, wrongWidth } from "./pci-register";
 import type { PciStructure } from "./pci-structure";
@@ -35,21 +36,21 @@ export class PciBarSpace {
   }
 
   private find(how: "read" | "write", bar: number, offset: number, bytes: number) {
-    const { device } = this;
     const access = { how, offset, bytes, place: `BAR ${bar}` };
-    if (!isWidth(bytes)) device.violation(wrongWidth(access, "accesses are 1, 2 or 4 wide"));
-    else if (!Number.isSafeInteger(offset) || offset < 0)
-      device.violation(wrongAlign(access, "that is no offset"));
-    else {
-      const at = this.placed.find(
-        ({ region }) =>
-          region.bar === bar && offset >= region.offset && offset < region.offset + region.length,
-      );
-      if (at?.structure === undefined) return undefined;
-      const { structure, region } = at;
-      if (structure.window !== undefined) device.useWindow(structure.window);
-      return { structure, offset: offset - region.offset, bytes };
-    }
-    return undefined;
+    if (!isWidth(bytes)) return this.refuse(wrongWidth(access, "accesses are 1, 2 or 4 wide"));
+    if (!Number.isSafeInteger(offset) || offset < 0)
+      return this.refuse(wrongAlign(access, "that is no offset"));
+    const { structure, region } =
+      this.placed.find(
+        ({ region: { bar: its, offset: start, length } }) =>
+          its === bar && offset >= start && offset < start + length,
+      ) ?? {};
+    if (structure === undefined || region === undefined) return undefined;
+    if (structure.window !== undefined) this.device.useWindow(structure.window);
+    return { structure, offset: offset - region.offset, bytes };
+  }
+
+  private refuse(breach: VirtioError): undefined {
+    this.device.violation(breach);
   }
 }

@@ -1,48 +1,16 @@
 /**
- * PCI configuration space of one function, 256 bytes (§4.1.2, PCI 3.0 §6.1): bytes, which of their bits the driver may
+ * PCI configuration space of one function, 256 bytes (PCI 3.0 §6.1): bytes, which of their bits the driver may
  * write, and parts that are asked before a read and told after a write. Writes to other bits are dropped, as PCI has it.
  */
 import type { VirtioDevice } from "../device/device";
-import { VirtioError } from "../errors";
 import {
-  PCI_BASE_ADDRESS_0,
-  PCI_CACHE_LINE_SIZE,
   PCI_CAPABILITY_LIST,
-  PCI_CLASS_PROG,
-  PCI_COMMAND,
-  PCI_COMMAND_INTX_DISABLE,
-  PCI_COMMAND_IO,
-  PCI_COMMAND_MASTER,
-  PCI_COMMAND_MEMORY,
-  PCI_COMMAND_PARITY,
-  PCI_COMMAND_SERR,
   PCI_CONFIG_SIZE,
-  PCI_DEVICE_ID,
-  PCI_INTERRUPT_LINE,
-  PCI_INTERRUPT_PIN,
-  PCI_LATENCY_TIMER,
-  PCI_REVISION_ID,
   PCI_STATUS,
-  PCI_STATUS_CAP_LIST,
   PCI_STATUS_INTERRUPT,
   PCI_STD_HEADER_SIZEOF,
-  PCI_SUBSYSTEM_ID,
-  PCI_SUBSYSTEM_VENDOR_ID,
-  PCI_VENDOR_ID,
 } from "../spec/pci-header";
-import type { GuestAddress } from "../virtqueue/layout";
-import { barFlags, type PciBar } from "./pci-bars";
-import type { PciIdentity } from "./pci-identity";
 import { lowBytes, unnatural, wrongAlign } from "./pci-register";
-
-const COMMAND_BITS =
-  PCI_COMMAND_IO |
-  PCI_COMMAND_MEMORY |
-  PCI_COMMAND_MASTER |
-  PCI_COMMAND_PARITY |
-  PCI_COMMAND_SERR |
-  PCI_COMMAND_INTX_DISABLE;
-const PIN_INTA = 1;
 
 /** A part that lies behind some bytes. */
 export interface PciConfigWatch {
@@ -74,19 +42,8 @@ export class PciConfigSpace {
   private linkAt = PCI_CAPABILITY_LIST;
   private end = PCI_STD_HEADER_SIZEOF;
 
-  constructor(device: VirtioDevice, identity: PciIdentity) {
+  constructor(device: VirtioDevice) {
     this.device = device;
-    this.put(PCI_VENDOR_ID, identity.vendorId, 2);
-    this.put(PCI_DEVICE_ID, identity.deviceId, 2);
-    this.put(PCI_STATUS, PCI_STATUS_CAP_LIST, 2);
-    this.put(PCI_REVISION_ID, identity.revision, 1);
-    this.put(PCI_CLASS_PROG, identity.classCode & 0xffff, 2);
-    this.put(PCI_CLASS_PROG + 2, identity.classCode >>> 16, 1);
-    this.put(PCI_SUBSYSTEM_VENDOR_ID, identity.subsystemVendorId, 2);
-    this.put(PCI_SUBSYSTEM_ID, identity.subsystemId, 2);
-    this.put(PCI_INTERRUPT_PIN, PIN_INTA, 1);
-    this.allow(PCI_COMMAND, COMMAND_BITS, 2);
-    for (const at of [PCI_CACHE_LINE_SIZE, PCI_LATENCY_TIMER, PCI_INTERRUPT_LINE]) this.allow(at, 0xff, 1);
   }
 
   /** Bytes as they are now, for the parts of the transport: nobody is asked or told. */
@@ -103,36 +60,9 @@ export class PciConfigSpace {
     for (let i = 0; i < bytes; i++) this.bytes[at + i] = value >>> (8 * i);
   }
 
-  /**
-   * Sets the base address registers up: a BAR's size decides which of its bits can be written (PCI 3.0 §6.2.5.1).
-   *
-   * @param addresses by index; 0 where there is none
-   * @throws VirtioError BAD_ARGUMENT for an address that a BAR can't have
-   */
-  setBars(bars: readonly PciBar[], addresses: Readonly<Record<number, GuestAddress>>): void {
-    const stray = Object.keys(addresses).find((key) => !bars.some(({ index }) => `${index}` === key));
-    if (stray !== undefined)
-      badAddress(`address for BAR ${stray}, there are ${bars.map(({ index }) => index)}`);
-    for (const bar of bars) {
-      const { index, size, is64 } = bar;
-      const address = BigInt(addresses[index] ?? 0);
-      if (address % BigInt(size) !== 0n || address < 0n || address >> (is64 ? 64n : 32n) !== 0n)
-        badAddress(`address ${address} of BAR ${index}, which has ${size} bytes and ${is64 ? 64 : 32} bits`);
-      const mask = BigInt.asUintN(64, -BigInt(size));
-      for (const half of is64 ? [0, 1] : [0]) {
-        const at = PCI_BASE_ADDRESS_0 + 4 * (index + half);
-        const word = (whole: bigint) => Number((whole >> BigInt(32 * half)) & 0xffff_ffffn);
-        this.put(at, word(address | BigInt(barFlags(bar))), 4);
-        this.allow(at, word(mask), 4);
-      }
-    }
-  }
-
-  /** The address in a BAR's register. */
-  barAddress({ index, size, is64 }: PciBar): bigint {
-    const at = PCI_BASE_ADDRESS_0 + 4 * index;
-    const whole = BigInt(this.get(at, 4)) | (is64 ? BigInt(this.get(at + 4, 4)) << 32n : 0n);
-    return whole - (whole % BigInt(size));
+  /** Lets the driver write these bits. */
+  allow(at: number, bits: number, bytes: 1 | 2 | 4): void {
+    for (let i = 0; i < bytes; i++) this.writable[at + i] = bits >>> (8 * i);
   }
 
   /**
@@ -224,12 +154,4 @@ export class PciConfigSpace {
   private watching(offset: number, bytes: number): PciConfigWatch[] {
     return this.watches.filter(({ at, length }) => at < offset + bytes && offset < at + length);
   }
-
-  private allow(at: number, bits: number, bytes: 1 | 2 | 4): void {
-    for (let i = 0; i < bytes; i++) this.writable[at + i] = bits >>> (8 * i);
-  }
-}
-
-function badAddress(reason: string): never {
-  throw new VirtioError("BAD_ARGUMENT", reason, { section: "4.1" });
 }

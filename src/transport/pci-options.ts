@@ -17,7 +17,7 @@ import type { SharedMemoryRegion } from "./shared-memory";
 export interface PciOptions extends PciIdentityOptions, PciNotifyOptions {
   /**
    * A transitional device (§4.1.4.10): the legacy window in BAR 0, the old IDs and revision 0. Its profile must know
-   * legacy drivers. Default false.
+   * legacy drivers; `LEGACY_DETECTIONS["by-window"]` sees here which window they use. Default false.
    */
   readonly transitional?: boolean;
   /** Where the structures of §4.1.4 lie. Default: memory, BAR 4. */

@@ -7,12 +7,13 @@ import type { VirtioDevice } from "../device/device";
 import { sealed } from "../device/sealed-image";
 import { VirtioError } from "../errors";
 import { hex } from "../negotiation/control-event";
-import { PCI_BASE_ADDRESS_0, PCI_COMMAND, PCI_COMMAND_IO, PCI_COMMAND_MEMORY } from "../spec/pci-header";
+import { PCI_BASE_ADDRESS_0, PCI_COMMAND } from "../spec/pci-header";
 import { PciBarSpace, type PlacedStructure } from "./pci-bar-space";
 import { barsFor, type PciBar } from "./pci-bars";
 import { addCapabilities } from "./pci-capabilities";
 import { PciConfigSpace } from "./pci-config-space";
 import { PciDeviceFields } from "./pci-device-fields";
+import { decodedBase, setBars, setHeader } from "./pci-header";
 import { pciIdentity } from "./pci-identity";
 import { type PciImage, readPciImage } from "./pci-image";
 import { PciInterrupts } from "./pci-interrupts";
@@ -50,8 +51,9 @@ export class PciTransport {
     const { vectors: count } = checkPciOptions(device, options);
     this.device = device;
     this.onDecode = () => onDecode?.();
-    const config = new PciConfigSpace(device, pciIdentity(device, transitional, options));
+    const config = new PciConfigSpace(device);
     this.config = config;
+    setHeader(config, pciIdentity(device, transitional, options));
     const msix = count === 0 ? undefined : new PciMsix(count, config, (message) => onMessage?.(message));
     this.msix = msix;
     const addresses = new PciNotifyAddresses(device, options);
@@ -81,7 +83,7 @@ export class PciTransport {
     ];
     this.bars = barsFor(placed.map(({ region }) => region));
     this.space = new PciBarSpace(device, placed);
-    config.setBars(this.bars, options.barAddresses ?? {});
+    setBars(config, this.bars, options.barAddresses ?? {});
     const { multiplier } = addresses;
     addCapabilities({
       device,
@@ -142,10 +144,7 @@ export class PciTransport {
    */
   barBase(index: number): bigint | undefined {
     const bar = this.bars.find((one) => one.index === index);
-    if (bar === undefined) return undefined;
-    const enable = bar.kind === "io" ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
-    const isDecoded = (this.config.get(PCI_COMMAND, 2) & enable) !== 0;
-    return isDecoded ? this.config.barAddress(bar) : undefined;
+    return bar && decodedBase(this.config, bar);
   }
 
   /**

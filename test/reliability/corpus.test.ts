@@ -10,7 +10,7 @@ const folder = new URL("./", import.meta.url);
 /** Ids that a file declares: arguments of the case functions, and keys of its tables of cases. */
 function declared(file: string): string[] {
   const text = readFileSync(new URL(file, folder), "utf8");
-  const calls = text.matchAll(/(?:deviceCase|driverCase|mmioCase|titleOf)\(\s*"([DRT]\d{3})"/g);
+  const calls = text.matchAll(/(?:deviceCase|driverCase|mmioCase|run|titleOf)\(\s*"([DRT]\d{3})"/g);
   const keys = text.matchAll(/^ {2}([DR]\d{3}): \{/gm);
   return [...calls, ...keys].flatMap((match) => match[1] ?? []);
 }

@@ -3,74 +3,32 @@
  * between so that every status is reached, and resets that take their time. For npm test and for test/slow.
  */
 import { expect } from "vitest";
-import { VirtioError } from "../../src/errors";
 import * as mmio from "../../src/spec/mmio";
-import { TestModel } from "../control-rig";
 import { Random } from "../property/random";
 import { MmioRig } from "./mmio-rig";
+import {
+  type Coverage,
+  count,
+  dirtyTable,
+  freshCoverage,
+  ODD_OFFSETS,
+  randomStatus,
+  randomValue,
+  SlowModel,
+  settle,
+  VALUES,
+  WIDTHS,
+} from "./random-driver";
 
 const OFFSETS: readonly number[] = Object.entries(mmio).flatMap(([name, at]) =>
   at <= mmio.VIRTIO_MMIO_CONFIG && at % 4 === 0 && !name.endsWith("_MAGIC") ? [at] : [],
 );
 const READ_ONLY = [0x00, 0x04, 0x08, 0x0c, 0x10, 0x34, 0x60];
 const MODERN_READ_ONLY = [...READ_ONLY, 0xb0, 0xb4, 0xb8, 0xbc, 0xfc];
-const ODD_OFFSETS = [-4, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 32, 2 ** 53];
-const WIDTHS = [0, 1, 2, 3, 8, -4, 0.5, Number.NaN];
-const STATUSES = [0, 1, 3, 0x0b, 0x0f, 0x1f, 0x4f, 0x8f, 0x07, 0xff, 0x100];
-const VALUES = [
-  0, 1, 2, 3, 4, 6, 8, 16, 64, 256, 0x1000, 0x2000, 0x3000, 0x4000, 0x3f000, 0x40000, 0x8000_0000,
-  0xffff_fff0, 0xffff_ffff,
-];
-const ODD_VALUES = [-1, 0.5, Number.NaN, 2 ** 40, Number.NEGATIVE_INFINITY];
-
-/** What a run met. */
-export interface MmioCoverage {
-  accesses: number;
-  programs: number;
-  /** Accesses at each phase of the device. */
-  readonly phases: Map<string, number>;
-  readonly codes: Map<string, number>;
-  /** Chains that the device served. */
-  chains: number;
-}
-
-/** Its resets wait every other time, and it holds a chain now and then. */
-class SlowModel extends TestModel {
-  readonly quiet: (() => void)[] = [];
-  isSlow = true;
-  private readonly random: Random;
-
-  constructor(random: Random) {
-    super({
-      queues: [
-        { name: "a", maxSize: 256 },
-        { name: "b", maxSize: 64 },
-      ],
-      config: [
-        { name: "ro", offset: 0, bytes: 8, anyOf: [], value: 1n },
-        { name: "rw", offset: 8, bytes: 4, anyOf: [], writable: true, value: 2 },
-        { name: "byte", offset: 12, bytes: 1, anyOf: [], writable: "any-time", value: 3 },
-      ],
-    });
-    this.random = random;
-  }
-
-  override process(...call: Parameters<TestModel["process"]>): number {
-    this.holds = this.random.oneIn(8);
-    return super.process(...call);
-  }
-
-  override reset(): Promise<void> | undefined {
-    super.reset();
-    return !this.isSlow || this.random.oneIn(2)
-      ? undefined
-      : new Promise((resolve) => this.quiet.push(resolve));
-  }
-}
 
 /** Runs programs until `accesses` accesses were made. */
-export async function runMmio(seed: number, accesses: number): Promise<MmioCoverage> {
-  const met: MmioCoverage = { accesses: 0, programs: 0, phases: new Map(), codes: new Map(), chains: 0 };
+export async function runMmio(seed: number, accesses: number): Promise<Coverage> {
+  const met = freshCoverage();
   while (met.accesses < accesses) {
     await runProgram(new Random(seed, met.programs), met);
     met.programs++;
@@ -78,7 +36,7 @@ export async function runMmio(seed: number, accesses: number): Promise<MmioCover
   return met;
 }
 
-async function runProgram(random: Random, met: MmioCoverage): Promise<void> {
+async function runProgram(random: Random, met: Coverage): Promise<void> {
   const model = new SlowModel(random);
   const version = random.oneIn(4) ? 1 : 2;
   const profile = version === 1 ? "transitional" : random.pick(["strict", "transitional", "qemu"]);
@@ -94,16 +52,12 @@ async function runProgram(random: Random, met: MmioCoverage): Promise<void> {
     for (let i = random.below(80); i >= 0; i--) access();
     while (random.oneIn(2)) rig.device.process(8);
     if (random.oneIn(4)) rig.device.configChanged();
-    if (random.oneIn(3)) {
-      for (const quiet of model.quiet.splice(0)) quiet();
-      await rig.device.idle();
-    }
+    if (random.oneIn(3)) await settle(rig);
     if (round % 8 === 7) rig.expectCanary();
   }
   // A reset always leads back to a device that works.
   rig.put(mmio.VIRTIO_MMIO_STATUS, 0);
-  for (const quiet of model.quiet.splice(0)) quiet();
-  await rig.device.idle();
+  await settle(rig);
   expect([rig.get(mmio.VIRTIO_MMIO_STATUS), rig.get(mmio.VIRTIO_MMIO_INTERRUPT_STATUS)]).toEqual([0, 0]);
   rig.expectCanary();
   met.chains += model.taken.length;
@@ -147,15 +101,13 @@ function climb(rig: MmioRig, random: Random, layout: "split" | "packed", version
       rig.put(at, value);
   }
   rig.offer(layout, random.below(9), 8, areas);
-  if (random.oneIn(4)) {
-    for (let i = 0; i < 16; i++) rig.memory.setU32(0x1000 + 4 * random.below(64), random.u32());
-  }
+  if (random.oneIn(4)) dirtyTable(rig, random);
   if (random.oneIn(4)) return;
   rig.put(mmio.VIRTIO_MMIO_STATUS, isModern ? 0x0f : 0x07);
   rig.put(mmio.VIRTIO_MMIO_QUEUE_NOTIFY, 0);
 }
 
-function randomAccess(rig: MmioRig, random: Random, met: MmioCoverage, version: 1 | 2): void {
+function randomAccess(rig: MmioRig, random: Random, met: Coverage, version: 1 | 2): void {
   const offset = randomOffset(random);
   const bytes = random.oneIn(8) ? random.pick(WIDTHS) : offset > 0x100 ? random.pick([1, 2, 4]) : 4;
   const { phase, status } = rig.device;
@@ -169,7 +121,7 @@ function randomAccess(rig: MmioRig, random: Random, met: MmioCoverage, version: 
     if (!mayRead(rig, offset, bytes, value, version)) throw new Error(says(`${value}`));
     if (rig.mmio.interruptLevel !== line) throw new Error(says("the line changed"));
   } else {
-    rig.mmio.write(offset, randomValue(random, offset), bytes);
+    rig.mmio.write(offset, valueFor(random, offset), bytes);
     const isReadOnly = bytes === 4 && (version === 1 ? READ_ONLY : MODERN_READ_ONLY).includes(offset);
     const isToldSo = rig.violations.some(({ code }) => code === "MMIO_READONLY");
     if (isToldSo !== isReadOnly) throw new Error(says("MMIO_READONLY"));
@@ -177,12 +129,7 @@ function randomAccess(rig: MmioRig, random: Random, met: MmioCoverage, version: 
   }
   if (breach !== undefined && rig.violations.map(({ code }) => code).join() !== breach)
     throw new Error(says(breach));
-  met.accesses++;
-  met.phases.set(phase, (met.phases.get(phase) ?? 0) + 1);
-  for (const error of rig.violations) {
-    if (!(error instanceof VirtioError)) throw new Error(says("an untyped error"));
-    met.codes.set(error.code, (met.codes.get(error.code) ?? 0) + 1);
-  }
+  count(met, phase, rig.violations, says);
   // §4.2.3.4: the line is high while a bit is set, and whoever drives it was told so last.
   if (rig.mmio.interruptLevel !== (rig.levels.at(-1) ?? false))
     throw new Error(says("the line's last change"));
@@ -223,9 +170,6 @@ function randomOffset(random: Random): number {
   return random.oneIn(6) ? random.below(0x104) : random.pick(OFFSETS);
 }
 
-function randomValue(random: Random, offset: number): number {
-  if (random.oneIn(12)) return random.oneIn(3) ? random.pick(ODD_VALUES) : random.u32();
-  // A status of 0 ends what a program has built up: seldom.
-  if (offset === mmio.VIRTIO_MMIO_STATUS) return random.oneIn(6) ? 0 : random.pick(STATUSES);
-  return random.pick(VALUES);
+function valueFor(random: Random, offset: number): number {
+  return offset === mmio.VIRTIO_MMIO_STATUS ? randomStatus(random) : randomValue(random);
 }

@@ -377,6 +377,13 @@ describe.each([
       expect(bus.values.queue_select).toBeUndefined();
     });
 
+    it("PCI-085 §4.1.5.1.2.2 driver: gives a device up that can't map a vector", async () => {
+      const { bus, port } = await opened({ vectors: { config: 0 } }, { capabilities: [...GOOD, msix] });
+      bus.keeps = (name, value) => (name === "config_msix_vector" ? 0xffff : value);
+      expect(await driverOn(port).initialize()).toMatchObject({ ok: false, code: "PCI_VECTOR" });
+      expect(bus.values.device_status).toBe(0x8b);
+    });
+
     it("has to be reset when the device is gone: all ones", async () => {
       const { bus, port } = await opened();
       const driver = driverOn(port);

@@ -70,6 +70,7 @@ export class PciRig extends DeviceBench {
   /** Levels of INTA# as they came. */
   readonly levels: boolean[] = [];
   readonly messages: MsixMessage[] = [];
+  private readonly structures = new Map<number, Found>();
 
   constructor(options: PciRigOptions = {}) {
     super({ ...options, model: { deviceId: 2, ...options.model } });
@@ -103,14 +104,18 @@ export class PciRig extends DeviceBench {
     return found.at;
   }
 
-  /** Where the structure of a type is. */
+  /** Where the structure of a type is; asked once, as drivers do. */
   structure(type: number): Found {
+    const known = this.structures.get(type);
+    if (known !== undefined) return known;
     const { at } = this.capability(type);
-    return {
+    const found = {
       bar: this.pci.readConfig(at + pci.VIRTIO_PCI_CAP_BAR, 1),
       offset: this.pci.readConfig(at + pci.VIRTIO_PCI_CAP_OFFSET, 4),
       length: this.pci.readConfig(at + pci.VIRTIO_PCI_CAP_LENGTH, 4),
     };
+    this.structures.set(type, found);
+    return found;
   }
 
   /** Reads `bytes` at `at` of a structure. */
@@ -151,8 +156,10 @@ export class PciRig extends DeviceBench {
     return this;
   }
 
+  /** Two words, as most drivers do, and the others if there is something in them: some devices have but two. */
   accept({ words }: FeatureSet): void {
     words.forEach((word, index) => {
+      if (index > 1 && word === 0) return;
       this.put("driver_feature_select", index);
       this.put("driver_feature", word);
     });
