@@ -189,7 +189,7 @@ export class PciPort implements TransportPort {
 
   /**
    * Handles the interrupt line: whoever owns it calls this. Used buffers are told without a queue, since ISR status names
-   * none (§4.1.5.5). A spurious or shared interrupt does nothing, nor does any on a device that had MSI-X on when it was opened.
+   * none (§4.1.5.5). A spurious or shared interrupt does nothing, nor does any where MSI-X was on when the port was opened.
    */
   handleInterrupt(): Awaitable<void> {
     return runSequence(this.#interrupt());

@@ -1,15 +1,17 @@
 // Area "pci" (§4.1), the clauses of the driver: PciPort against a function that logs every access and knows its fields.
 import { describe, expect, it } from "vitest";
-import type { PortQueueSetup } from "../../src/driver/port";
 import { PciPort, type PciPortOptions } from "../../src/transport/pci-port";
 import {
   access,
   common,
   device,
   type FunctionOptions,
+  fails,
   isr,
+  LEGACY,
   msix,
   notify,
+  setup,
   type TestCapability,
   TestFunction,
 } from "../transport/pci-function";
@@ -20,9 +22,6 @@ const NOTIFICATION_DATA = 1 << 6;
 const NOTIF_CONFIG_DATA = 1 << 7;
 const RING_RESET = 1 << 8;
 const HIGH = { descriptor: 0x1_0000_1000, driver: 0x1f_ffff_fffen, device: 0xffff_ffff_ffff_f000n };
-const setup: PortQueueSetup = { size: 8, areas: { descriptor: 0x1000, driver: 0x1080, device: 0x2000 } };
-const fails = (code: string) => expect.objectContaining({ code });
-const LEGACY = { device: 0x1001, revision: 0, capabilities: [] };
 
 /** A port of a function, opened; with these features of word 1 accepted. */
 async function opened(

@@ -2,6 +2,8 @@
  * A PCI function of registers without a device behind them, for tests of the driver's side: it logs every access, keeps
  * what is written, and throws for an access that a driver must not make, such as one of another width than the field's.
  */
+import { expect } from "vitest";
+import type { PortQueueSetup } from "../../src/driver/port";
 import * as pci from "../../src/spec/pci";
 import {
   PCI_CAP_ID_MSIX,
@@ -40,7 +42,7 @@ const COMMON: readonly Field[] = [
   ["queue_notif_config_data", 56, 2, "r"],
   ["queue_reset", 58, 2, "rw"],
 ];
-const LEGACY: readonly Field[] = [
+const LEGACY_HEADER: readonly Field[] = [
   ["device_features", 0, 4, "r"],
   ["driver_features", 4, 4, "rw"],
   ["queue_address", 8, 4, "rw"],
@@ -103,6 +105,16 @@ export const access: TestCapability = {
 };
 /** MSI-X with three vectors, switched on. */
 export const msix: TestCapability = { id: PCI_CAP_ID_MSIX, size: 12, extra: 0x8002 };
+
+/** A set-up of 8 descriptors, as the legacy layout has it too. */
+export const setup: PortQueueSetup = {
+  size: 8,
+  areas: { descriptor: 0x1000, driver: 0x1080, device: 0x2000 },
+};
+/** What a legacy block device is made of. */
+export const LEGACY = { device: 0x1001, revision: 0, capabilities: [] };
+/** A VirtioError of this code. */
+export const fails = (code: string) => expect.objectContaining({ code });
 
 /** What a function is made of. */
 export interface FunctionOptions {
@@ -296,7 +308,7 @@ export class TestFunction implements PciBus {
   }
 
   private legacyField(offset: number, bytes: number): Field {
-    const header = this.hasLegacyVectors ? [...LEGACY, ...LEGACY_VECTORS] : LEGACY;
+    const header = this.hasLegacyVectors ? [...LEGACY_HEADER, ...LEGACY_VECTORS] : LEGACY_HEADER;
     const end = this.hasLegacyVectors ? 24 : 20;
     if (offset >= end) return [`config+${offset - end}/${bytes}`, offset, 1, "rw"];
     const field = header.find(([, o]) => o === offset);

@@ -10,17 +10,17 @@ import {
   common,
   device,
   type FunctionOptions,
+  fails,
   isr,
+  LEGACY,
   msix,
   notify,
+  setup,
   type TestCapability,
   TestFunction,
 } from "./pci-function";
 
 const GOOD = [common, isr, device, notify];
-const LEGACY = { device: 0x1001, revision: 0, capabilities: [] };
-const setup: PortQueueSetup = { size: 8, areas: { descriptor: 0x1000, driver: 0x1080, device: 0x2000 } };
-const fails = (code: string) => expect.objectContaining({ code });
 const open = (options: FunctionOptions, use: PciPortOptions = {}) =>
   PciPort.open(new TestFunction(options), use);
 

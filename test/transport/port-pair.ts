@@ -169,3 +169,12 @@ export async function echoes(rig: Pair, count: number): Promise<void> {
     for (const [from, to] of pieces) expect(core.view(to, 32)).toEqual(core.view(from, 32));
   }
 }
+
+/** Echoes, initialises anew and echoes again; fails the test for a breach by either side. */
+export async function echoesTwice(rig: Pair): Promise<void> {
+  await echoes(rig, 12);
+  expect([rig.findings(), rig.codes]).toEqual([[], []]);
+  await start(rig);
+  await echoes(rig, 3);
+  expect([rig.findings(), rig.codes]).toEqual([[], []]);
+}
