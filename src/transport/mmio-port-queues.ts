@@ -1,6 +1,7 @@
 /**
  * The queue registers of virtio-mmio as a driver uses them (§4.2.2, §4.2.3.2): select, look, program, enable. Each
- * method is one sequence of accesses; who runs it is mmio-port.ts. The legacy layout is in mmio-port-legacy-queues.ts.
+ * method is one sequence of accesses; who runs it is mmio-port.ts. The legacy layout is in mmio-port-legacy-queues.ts. The
+ * checks and the areas' addresses are for the queues of virtio-pci, too.
  */
 import type { PortQueueSetup } from "../driver/port";
 import { VirtioError } from "../errors";
