@@ -24,7 +24,7 @@ export interface PciConfigWatch {
 
 /** A capability before it has a place. */
 export interface PciCapability {
-  /** Its bytes, of which the second, the link to the next one, is filled in. */
+  /** Its bytes, a multiple of 4, of which the second, the link to the next one, is filled in. */
   readonly bytes: Uint8Array;
   /** Bits that the driver may write; default none. */
   readonly writable?: Uint8Array;
@@ -77,7 +77,7 @@ export class PciConfigSpace {
     if (writable !== undefined) this.writable.set(writable, at);
     this.bytes[this.linkAt] = at;
     this.linkAt = at + 1;
-    this.end = at + ((bytes.length + 3) & ~3);
+    this.end = at + bytes.length;
     return at;
   }
 

@@ -499,6 +499,18 @@ describe("notifications (§4.1.4.4, §4.1.5.2)", () => {
     },
   );
 
+  it("PCI-073 §4.1.5.2 device: the device hears of all 32 bits", () => {
+    const heard: number[] = [];
+    const rig = new PciRig({
+      onEvent: ({ access }) => {
+        if (access?.register === "notify") heard.push(access.value);
+      },
+    });
+    rig.to(0x0b, ["VERSION_1", "NOTIFICATION_DATA"]);
+    rig.kick(1, 0x8765_0001, 4);
+    expect([heard, rig.codes()]).toEqual([[0x8765_0001], []]);
+  });
+
   it("PCI-101 §4.1.4.4 device: multiplier 0 is one address for all queues; else a queue's index belongs at its own", () => {
     const second = { descriptor: 0x4000, driver: 0x5000, device: 0x6000 };
     for (const notifyOffMultiplier of [0, 8]) {
@@ -665,6 +677,9 @@ describe("interrupts (§4.1.4.5, §4.1.5)", () => {
     const pending = () => [rig.pci.readBar(1, pba, 4), rig.pci.readBar(1, pba + 4, 4)];
     const control = (vector: number, value: number) => rig.pci.writeBar(1, 16 * vector + 12, value, 4);
     expect(rig.pci.readBar(1, 12, 4)).toBe(1); // masked from the start
+    for (const at of [64, 68, 72, 76]) rig.pci.writeBar(1, at, 0xffff_ffff, 4);
+    const ones = [64, 68, 72, 76].map((at) => rig.pci.readBar(1, at, 4));
+    expect(ones).toEqual([0xffff_fffc, 0xffff_ffff, 0xffff_ffff, 1]);
     rig.enableMsix();
     rig.to(0x0b);
     rig.setUp();

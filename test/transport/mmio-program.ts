@@ -76,8 +76,6 @@ function climb(rig: MmioRig, random: Random, layout: "split" | "packed", version
         ? (layout === "split" ? 0x1 : 0x5) | (random.oneIn(2) ? 0x100 : 0) | (random.oneIn(2) ? 0x800 : 0)
         : 0,
     ],
-    [2, 0],
-    [3, 0],
   ] as const) {
     rig.put(mmio.VIRTIO_MMIO_DRIVER_FEATURES_SEL, word);
     rig.put(mmio.VIRTIO_MMIO_DRIVER_FEATURES, bits);

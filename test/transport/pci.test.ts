@@ -254,6 +254,8 @@ describe("BARs", () => {
     expect([
       make(at("common", 6, 0)),
       make(at("common", 4, 2)),
+      make(at("common", 4, 2 ** 31)),
+      make({ structures: { kind: "io", places: { isr: { bar: 0, offset: 2 ** 16 } } } }),
       make(at("notify", 4, 2)),
       make(at("isr", 4, 0x1004)),
       make(at("isr", 4, 8)),
@@ -279,6 +281,8 @@ describe("BARs", () => {
     ]).toEqual([
       "BAD_ARGUMENT: the common configuration in BAR 6, there are 0…5",
       "BAD_ARGUMENT: the common configuration at offset 2 of BAR 4, it begins at a multiple of 4",
+      "BAD_ARGUMENT: BAR 4 of 4294967296 bytes, at most it has 2147483648",
+      "BAD_ARGUMENT: BAR 0 of 131072 bytes, at most it has 65536",
       "BAD_ARGUMENT: the notification structure at offset 2 of BAR 4, it begins at a multiple of 4",
       "BAD_ARGUMENT: the device-specific configuration at 4096 overlaps the ISR status at 4100…4100 of BAR 4",
       "BAD_ARGUMENT: the ISR status at 8 overlaps the common configuration at 0…63 of BAR 4",
@@ -343,6 +347,8 @@ describe("queues", () => {
   it("are not programmed while the device is suspended, nor before a slow reset is over", async () => {
     const rig = new PciRig().live("split", ["SUSPEND"]);
     rig.put("device_status", 0x1f);
+    rig.put("config_msix_vector", 1);
+    expect([rig.device.phase, rig.codes()]).toEqual(["suspending", ["STATUS_SEQUENCE"]]);
     rig.serve();
     expect(rig.get("device_status")).toBe(0x1b);
     rig.program(1, 8, { descriptor: 0x4000, driver: 0x5000, device: 0x6000 });
