@@ -165,10 +165,10 @@ export class ConfigReader {
     return values;
   }
 
-  private async readField(field: ConfigLayout): Promise<number | bigint> {
-    const { offset, bytes } = field;
-    const width = accessWidth(field);
+  /** A field in accesses of its own width (§4.1.3.1, §4.2.2.2). */
+  private async readField({ offset, bytes }: ConfigLayout): Promise<number | bigint> {
     let value = 0n;
+    const width = accessWidth(offset, bytes);
     for (let done = 0; done < bytes; done += width) {
       value |= BigInt(await this.port.readConfig(offset + done, width)) << BigInt(8 * done);
     }
@@ -176,13 +176,10 @@ export class ConfigReader {
   }
 }
 
-/**
- * §4.1.3.1, §4.2.2.2: a field is accessed in its own width, 64 bits as two words; what is of no such width is an array of
- * bytes (a MAC address). A field of one's own that isn't aligned is taken in the widest accesses that are.
- */
-function accessWidth({ offset, bytes }: ConfigLayout): 1 | 2 | 4 {
-  if ((bytes === 8 || bytes === 4) && offset % 4 === 0) return 4;
-  return (bytes === 8 || bytes === 4 || bytes === 2) && offset % 2 === 0 ? 2 : 1;
+/** 64 bits are two of 32; what has no width of its own is bytes, such as an address; and so is what lies askew. */
+function accessWidth(offset: number, bytes: number): 1 | 2 | 4 {
+  const width = bytes === 8 ? 4 : bytes;
+  return (width === 2 || width === 4) && offset % width === 0 ? width : 1;
 }
 
 function isOneAccess(field: ConfigLayout | undefined): boolean {

@@ -41,7 +41,7 @@ export interface InitialisationOptions {
   readonly fill?: (queues: readonly DriverQueue[]) => void | Promise<void>;
   /** How many queues the driver uses; default: all that the device has. */
   readonly queues?: number;
-  /** Descriptors wanted of each queue, 1…32768. Default 256. */
+  /** Descriptors wanted of each queue, 1…32768; a legacy PCI device has a size of its own. Default 256. */
   readonly queueSize?: number;
   /** Entries of each chain's indirect table, used if INDIRECT_DESC is negotiated. Default 0: no tables. */
   readonly indirect?: number;

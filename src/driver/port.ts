@@ -33,6 +33,11 @@ export interface TransportPort {
    * them over asks for them (`DriverQueue.touched`). Default false.
    */
   readonly copiesMemory?: boolean;
+  /**
+   * A queue has as many descriptors as `queueMaxSize` says, and no fewer: legacy PCI has no register to tell the device
+   * another size (§4.1.5.1.3.1). Default false.
+   */
+  readonly fixedQueueSize?: boolean;
   /** 32 bits of the offered features, word 0…3. */
   readDeviceFeatures(word: number): Awaitable<number>;
   /** Replaces 32 bits of the accepted features. */

@@ -15,7 +15,7 @@ const LEGACY_ALIGN = 4096;
 
 /** How queues are to be made. */
 export interface QueueWishes {
-  /** Descriptors wanted, 1…32768; the device may allow fewer. */
+  /** Descriptors wanted, 1…32768; the device may allow fewer, or have a size of its own. */
   readonly queueSize: number;
   /** Entries of each chain's indirect table; 0 for none. Only where INDIRECT_DESC is negotiated. */
   readonly indirect: number;
@@ -61,7 +61,7 @@ export class QueueSet {
     ring: RingLayout,
     wishes: QueueWishes,
   ): Promise<number> {
-    const size = chooseSize(maximum, wishes.queueSize, ring);
+    const size = port.fixedQueueSize ? maximum : chooseSize(maximum, wishes.queueSize, ring);
     const areas = this.place(index, ring, size, wishes.isLegacy);
     const { batch, clampUsedLength, lengthWithoutWrite, onViolation } = wishes;
     const entries = ring.indirect ? wishes.indirect : 0;

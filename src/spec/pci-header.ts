@@ -16,7 +16,8 @@ export const PCI_REVISION_ID = 0x08;
 export const PCI_CLASS_PROG = 0x09; // three bytes: interface, subclass, class
 export const PCI_CACHE_LINE_SIZE = 0x0c;
 export const PCI_LATENCY_TIMER = 0x0d;
-export const PCI_BASE_ADDRESS_0 = 0x10; // six of them
+export const PCI_BASE_ADDRESS_0 = 0x10; // and five more
+export const PCI_BASE_ADDRESSES = 6;
 export const PCI_BASE_ADDRESS_SPACE_IO = 0x1;
 export const PCI_BASE_ADDRESS_MEM_TYPE_64 = 0x4;
 export const PCI_BASE_ADDRESS_MEM_PREFETCH = 0x8;
@@ -28,9 +29,12 @@ export const PCI_INTERRUPT_PIN = 0x3d;
 export const PCI_STD_HEADER_SIZEOF = 0x40;
 
 // Capabilities
+export const PCI_CAP_LIST_ID = 0;
+export const PCI_CAP_LIST_NEXT = 1;
 export const PCI_CAP_ID_VNDR = 0x09;
 export const PCI_CAP_ID_MSIX = 0x11;
-export const PCI_MSIX_FLAGS = 2;
+export const PCI_MSIX_FLAGS = 2; // Message Control, from the start of the capability
+export const PCI_MSIX_FLAGS_QSIZE = 0x7ff; // entries of the table, less one
 export const PCI_MSIX_FLAGS_MASKALL = 0x4000;
 export const PCI_MSIX_FLAGS_ENABLE = 0x8000;
 export const PCI_MSIX_TABLE = 4;

@@ -47,6 +47,7 @@ export function tapPort(
     deviceId: port.deviceId,
     transport: port.transport,
     ...(port.copiesMemory === undefined ? {} : { copiesMemory: port.copiesMemory }),
+    ...(port.fixedQueueSize === undefined ? {} : { fixedQueueSize: port.fixedQueueSize }),
     ...(port.refusal === undefined ? {} : { refusal: () => port.refusal?.() }),
     readDeviceFeatures: (word) =>
       answered(port.readDeviceFeatures(word), (value) =>

@@ -12,8 +12,8 @@ import {
   VIRTIO_MMIO_QUEUE_SIZE,
   VIRTIO_MMIO_QUEUE_SIZE_MAX,
 } from "../spec/mmio";
-import { ringAreas } from "../virtqueue/layout";
-import { type PortQueues, requireIdle, requireRoom } from "./mmio-port-queues";
+import { legacyAreas } from "./legacy-queue-areas";
+import { type MmioPortQueues, requireIdle, requireRoom } from "./mmio-port-queues";
 import type { RegisterBus } from "./register-bus";
 import type { Sequence } from "./register-sequence";
 
@@ -21,7 +21,7 @@ import type { Sequence } from "./register-sequence";
 const PAGE_SIZE = 4096;
 
 /** The queue registers of version 1. */
-export class LegacyPortQueues implements PortQueues {
+export class LegacyPortQueues implements MmioPortQueues {
   readonly #bus: RegisterBus;
   #knowsPageSize = false;
 
@@ -37,17 +37,17 @@ export class LegacyPortQueues implements PortQueues {
   *maxSize(index: number): Sequence<number> {
     yield this.#bus.write(VIRTIO_MMIO_QUEUE_SEL, 4, index);
     // §4.2.4: QueueNumMax may be read only while QueuePFN is 0.
-    requireIdle(index, "QueuePFN", yield this.#bus.read(VIRTIO_MMIO_QUEUE_PFN, 4));
+    requireIdle(index, "QueuePFN", yield this.#bus.read(VIRTIO_MMIO_QUEUE_PFN, 4), "4.2.3.2");
     return yield this.#bus.read(VIRTIO_MMIO_QUEUE_SIZE_MAX, 4);
   }
 
   /** @throws VirtioError RING_ALIGN before any access; QUEUE_LOCKED, QUEUE_SIZE_INVALID before the queue is changed */
   *enable(index: number, setup: PortQueueSetup): Sequence<void> {
     const bus = this.#bus;
-    const page = pageOf(index, setup);
+    const page = legacyPage(index, setup, "4.2.4");
     if (!this.#knowsPageSize) yield bus.write(VIRTIO_MMIO_GUEST_PAGE_SIZE, 4, PAGE_SIZE);
     this.#knowsPageSize = true;
-    requireRoom(index, setup.size, yield* this.maxSize(index));
+    requireRoom(index, setup.size, yield* this.maxSize(index), "4.2.2.2");
     yield bus.write(VIRTIO_MMIO_QUEUE_SIZE, 4, setup.size);
     yield bus.write(VIRTIO_MMIO_QUEUE_ALIGN, 4, PAGE_SIZE);
     yield bus.write(VIRTIO_MMIO_QUEUE_PFN, 4, page);
@@ -76,20 +76,18 @@ export class LegacyPortQueues implements PortQueues {
   }
 }
 
-/** The page that a queue begins on, if its areas lie as the legacy interface has them (§2.7.2). */
-function pageOf(index: number, { size, areas }: PortQueueSetup): number {
-  const { descriptor, driver } = ringAreas("split", size);
-  const base = Number(areas.descriptor);
-  const wanted = [base + descriptor.bytes, alignedUp(base + descriptor.bytes + driver.bytes)];
-  const given = [Number(areas.driver), Number(areas.device)];
-  // §4.2.4: page 0 would say that the queue is not in use.
-  const page = base / PAGE_SIZE;
-  if (Number.isInteger(page) && page > 0 && page <= 0xffffffff && wanted.every((at, i) => at === given[i]))
-    return page;
-  const text = `queue ${index}: areas at ${base}, ${given[0]}, ${given[1]} are no run of pages from page 1 on: the legacy layout wants them at ${base}, ${wanted[0]}, ${wanted[1]}`;
-  throw new VirtioError("RING_ALIGN", text, { section: "4.2.4", queue: index });
-}
-
-function alignedUp(address: number): number {
-  return Math.ceil(address / PAGE_SIZE) * PAGE_SIZE;
+/**
+ * The page that a queue begins on, if its areas lie as the legacy interface has them (§2.7.2).
+ *
+ * @throws VirtioError RING_ALIGN if they don't
+ */
+export function legacyPage(index: number, { size, areas }: PortQueueSetup, section: string): number {
+  const wanted = legacyAreas(BigInt(areas.descriptor), size, PAGE_SIZE);
+  const isInPlace = BigInt(areas.driver) === wanted.driver && BigInt(areas.device) === wanted.device;
+  // §4.1.4.10, §4.2.4: page 0 would say that the queue is not in use.
+  const page = Number(areas.descriptor) / PAGE_SIZE;
+  if (Number.isInteger(page) && page > 0 && page <= 0xffffffff && isInPlace) return page;
+  const given = `${areas.descriptor}, ${areas.driver}, ${areas.device}`;
+  const text = `queue ${index}: areas at ${given} are no run of pages from page 1 on: the legacy layout wants them at ${areas.descriptor}, ${wanted.driver}, ${wanted.device}`;
+  throw new VirtioError("RING_ALIGN", text, { section, queue: index });
 }

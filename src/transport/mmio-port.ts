@@ -6,7 +6,7 @@ import type { Awaitable, NotificationHandler, PortQueueSetup, TransportPort } fr
 import { VirtioError } from "../errors";
 import * as mmio from "../spec/mmio";
 import { LegacyPortQueues } from "./mmio-port-legacy-queues";
-import { ModernPortQueues, type PortQueues } from "./mmio-port-queues";
+import { type MmioPortQueues, ModernPortQueues } from "./mmio-port-queues";
 import type { RegisterBus } from "./register-bus";
 import { RegisterSequences, runSequence, type Sequence } from "./register-sequence";
 
@@ -21,7 +21,7 @@ export class MmioPort implements TransportPort {
   readonly version: 1 | 2;
   readonly #bus: RegisterBus;
   readonly #sequences = new RegisterSequences();
-  readonly #queues: PortQueues;
+  readonly #queues: MmioPortQueues;
   #handler: NotificationHandler | undefined;
 
   private constructor(bus: RegisterBus, deviceId: number, version: 1 | 2) {

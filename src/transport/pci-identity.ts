@@ -51,7 +51,7 @@ export interface PciIdentity {
 }
 
 /** PCI device ID of the transitional device, and class code, by virtio device ID. */
-const TYPES: ReadonlyMap<number, readonly [transitionalId: number, classCode: number]> = new Map([
+export const PCI_TYPES: ReadonlyMap<number, readonly [transitionalId: number, classCode: number]> = new Map([
   [VIRTIO_ID_NET, [VIRTIO_PCI_TRANSITIONAL_NET, PCI_CLASS_NETWORK_ETHERNET]],
   [VIRTIO_ID_BLOCK, [VIRTIO_PCI_TRANSITIONAL_BLK, PCI_CLASS_STORAGE_SCSI]],
   [VIRTIO_ID_CONSOLE, [VIRTIO_PCI_TRANSITIONAL_CONSOLE, PCI_CLASS_COMMUNICATION_OTHER]],
@@ -75,7 +75,7 @@ export function pciIdentity(
   options: PciIdentityOptions,
 ): PciIdentity {
   const { deviceId: id, name } = device.model;
-  const [transitionalId, classOfType = PCI_CLASS_OTHERS] = TYPES.get(id) ?? [];
+  const [transitionalId, classOfType = PCI_CLASS_OTHERS] = PCI_TYPES.get(id) ?? [];
   if (isTransitional && transitionalId === undefined)
     bad(`${name}, device ID ${id}, has no transitional PCI device ID`);
   if (id > LARGEST_ID) bad(`${name}: device ID ${id} is not within 0…${LARGEST_ID}`);

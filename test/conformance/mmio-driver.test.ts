@@ -5,8 +5,10 @@ import type { DriverOptions } from "../../src/driver/driver";
 import { DRIVER_PROFILES } from "../../src/driver/profiles";
 import * as mmio from "../../src/spec/mmio";
 import { TestModel } from "../control-rig";
-import { type PairAccess, pair } from "../transport/mmio-pair-rig";
+
 import { REGISTERS } from "../transport/mmio-registers";
+import { type MmioAccess, mmioWire } from "../transport/mmio-wire";
+import { pair, turn } from "../transport/port-pair";
 
 const CONFIG = [
   { name: "capacity", offset: 0, bytes: 8, anyOf: [], writable: false, value: 0x1_0000_0002n },
@@ -23,7 +25,7 @@ const LIVES = [
 ];
 
 /** Everything that a driver can do to a device, and what it did to the registers for that. */
-async function life(version: 1 | 2, profile: string): Promise<readonly PairAccess[]> {
+async function life(version: 1 | 2, profile: string): Promise<readonly MmioAccess[]> {
   const queues = ["a", "b"].map((name) => ({ name, maxSize: 8 }));
   const model = new TestModel({ deviceId: 63, config: CONFIG, queues });
   const driver: Partial<DriverOptions> = {
@@ -34,12 +36,10 @@ async function life(version: 1 | 2, profile: string): Promise<readonly PairAcces
   const device = version === 1 ? { profile: "transitional" } : {};
   const sharedMemory = [{ id: 0, base: 0x1000_0000, length: 0x1000 }];
   const supports = ["VERSION_1", "EVENT_IDX", ...(version === 1 ? [] : ["SUSPEND", "RING_RESET"])];
-  const rig = await pair(model, supports, {
-    version,
-    device,
-    driver,
-    ...(version === 1 ? {} : { mmio: { sharedMemory } }),
-  });
+  const accesses: MmioAccess[] = [];
+  const window = { version, ...(version === 1 ? {} : { sharedMemory }) };
+  const wire = mmioWire(window, (access) => accesses.push(access));
+  const rig = await pair(wire, model, supports, { device, driver });
   for (let round = 0; round < 2; round++) {
     expect(await rig.driver.initialize()).toMatchObject({ ok: true });
     await rig.driver.readConfigFields(NAMES);
@@ -49,7 +49,7 @@ async function life(version: 1 | 2, profile: string): Promise<readonly PairAcces
     await rig.driver.kick(1);
     rig.device.configChanged();
     for (let turns = 0; turns < 50 && (rig.used.length === 0 || rig.changes.count === 0); turns++)
-      await rig.turn();
+      await turn();
     if (version === 2) {
       await rig.driver.suspend();
       await rig.driver.resume();
@@ -60,15 +60,15 @@ async function life(version: 1 | 2, profile: string): Promise<readonly PairAcces
   }
   await rig.driver.fail();
   expect([rig.used.length > 0, rig.changes.count, rig.codes, rig.findings()]).toEqual([true, 2, [], []]);
-  return rig.accesses;
+  return accesses;
 }
 
-const isConfig = ({ offset }: PairAccess) => offset >= mmio.VIRTIO_MMIO_CONFIG;
-const isControl = (access: PairAccess) => !isConfig(access);
+const isConfig = ({ offset }: MmioAccess) => offset >= mmio.VIRTIO_MMIO_CONFIG;
+const isControl = (access: MmioAccess) => !isConfig(access);
 
 describe.each(LIVES)("version %i, profile %s", (version, profile) => {
   const { readable, writable } = REGISTERS[version];
-  let accesses: readonly PairAccess[] = [];
+  let accesses: readonly MmioAccess[] = [];
   beforeAll(async () => {
     accesses = await life(version, profile);
   });
@@ -125,7 +125,7 @@ describe.each(LIVES)("version %i, profile %s", (version, profile) => {
   });
 
   it("MMIO-040 §4.2.3.1.1 driver: goes on with the general initialisation after DeviceID", () => {
-    const isStatus = ({ offset }: PairAccess) => offset === mmio.VIRTIO_MMIO_STATUS;
+    const isStatus = ({ offset }: MmioAccess) => offset === mmio.VIRTIO_MMIO_STATUS;
     expect(accesses.slice(0, 3).map(({ offset }) => offset)).toEqual([
       mmio.VIRTIO_MMIO_MAGIC_VALUE,
       mmio.VIRTIO_MMIO_VERSION,

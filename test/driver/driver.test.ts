@@ -420,3 +420,16 @@ it("a queue tells what it wrote where the port only copies guest memory, and not
     expect((queue?.touched() ?? []).length > 0).toBe(copiesMemory === true);
   }
 });
+
+it("§4.1.5.1.3.1 a queue has the size of a port whose size is fixed, whatever is wanted", async () => {
+  for (const [fixedQueueSize, size] of [
+    [true, 16],
+    [undefined, 4],
+  ] as const) {
+    const rig = makeRig();
+    const port = { ...rig.port, ...(fixedQueueSize ? { fixedQueueSize } : {}) };
+    const driver = driverOn(rig, port, { queueSize: 4 });
+    expect(await driver.initialize()).toMatchObject({ ok: true });
+    expect(driver.queues[0]?.size).toBe(size);
+  }
+});

@@ -61,10 +61,10 @@ describe.each([false, true])("tapPort, by Promise: %s", (later) => {
   });
 
   it("tells of queue resets and stops, and has none where the port has none", async () => {
-    const { port, told, rig } = tapped(later);
-    await port.resetQueue?.(3);
-    expect(await port.queueInReset?.(3)).toBe(false);
-    await port.disableQueue?.(2);
+    const { port: whole, told, rig } = tapped(later);
+    await whole.resetQueue?.(3);
+    expect(await whole.queueInReset?.(3)).toBe(false);
+    await whole.disableQueue?.(2);
     expect(told.map(({ access, step, section }) => [access, step, section])).toEqual([
       [{ register: "queue-reset", index: 3, how: "write", value: 1 }, "queue", "2.6.1"],
       [{ register: "queue-reset", index: 3, how: "read", value: 0 }, "queue", "2.6.1"],
@@ -77,7 +77,10 @@ describe.each([false, true])("tapPort, by Promise: %s", (later) => {
     ]);
     const { resetQueue: _, queueInReset: __, disableQueue: ___, ...plain } = rig.port;
     const bare = tapPort(plain as TransportPort, () => {});
-    expect(["resetQueue", "queueInReset", "disableQueue"].filter((name) => name in bare)).toEqual([]);
+    const optional = ["resetQueue", "queueInReset", "disableQueue", "copiesMemory", "fixedQueueSize"];
+    expect(optional.filter((name) => name in bare)).toEqual([]);
+    const port = { ...rig.port, copiesMemory: true, fixedQueueSize: true };
+    expect(tapPort(port, () => {})).toMatchObject({ copiesMemory: true, fixedQueueSize: true });
   });
 
   it("shows the status before a write as it was read or written last", async () => {

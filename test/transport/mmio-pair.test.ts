@@ -1,141 +1,32 @@
 // Both sides of virtio-mmio together (§4.2): a driver on MmioPort, its accesses carried to MmioTransport and a device.
 import { describe, expect, it } from "vitest";
-import { BLK_DRIVER_FEATURES, BlkDriver } from "../../src/driver/blk";
-import { BlkModel } from "../../src/models/blk";
-import { MemoryBackend } from "../../src/models/memory-backend";
-import { VIRTIO_BLK_S_OK } from "../../src/spec/blk";
-import { GuestAllocator } from "../../src/virtqueue/guest-allocator";
-import { TestModel } from "../control-rig";
-import { echo, echoes, type PairOptions, pair, start } from "./mmio-pair-rig";
+import { mmioWire } from "./mmio-wire";
+import { pairTests } from "./pair-tests";
+import { BUSES, echo, echoesTwice, pair, start } from "./port-pair";
 
-const RINGS = [
-  ["split", ["VERSION_1"]],
-  ["split, NOTIFICATION_DATA", ["VERSION_1", "NOTIFICATION_DATA", "EVENT_IDX"]],
-  ["packed", ["VERSION_1", "RING_PACKED", "EVENT_IDX", "NOTIFICATION_DATA"]],
-  ["packed IN_ORDER", ["VERSION_1", "RING_PACKED", "IN_ORDER"]],
-  ["split IN_ORDER", ["VERSION_1", "IN_ORDER", "INDIRECT_DESC"]],
-] as const;
-const BUSES = RINGS.flatMap(([name, ring]) => [
-  [name, "at once", ring] as const,
-  [name, "later", ring] as const,
-]);
-
-describe.each(BUSES)("%s, a bus that answers %s", (_, when, ring) => {
-  const later = when === "later";
-
-  it("an echo comes back through the interrupt, and nobody breaks a MUST", async () => {
-    const rig = await start(await pair(echo(), ring, { later }));
-    await echoes(rig, 12);
-    expect([rig.findings(), rig.codes, rig.count() > 0]).toEqual([[], [], true]);
-    expect(rig.driver.negotiated?.names()).toEqual(expect.arrayContaining([...ring]));
-    await rig.driver.reset();
-    expect([rig.device.status, rig.transport.interruptLevel, rig.findings()]).toEqual([0, false, []]);
-  });
-
-  it("a disk is read and written, whole requests at a time", async () => {
-    const disk = Uint8Array.from({ length: 64 * 512 }, (_unused, i) => (i * 31) >>> 3);
-    const before = disk.slice();
-    const model = new BlkModel(new MemoryBackend(disk), { queueSize: 16 });
-    const supports = [...BLK_DRIVER_FEATURES, ...ring];
-    const rig = await start(await pair(model, supports, { later, driver: { indirect: 3 } }));
-    const allocator = new GuestAllocator(rig.core, { gpa: 0x80000, size: 0x20000 });
-    const blk = await BlkDriver.start(rig.driver, rig.core, allocator);
-    const [from, to] = [allocator.allocate(512 * 4), allocator.allocate(512 * 4)];
-    const results: number[] = [];
-    const finish = async (wanted: number) => {
-      await blk.submit();
-      for (let turns = 0; turns < 200 && results.length < wanted; turns++) {
-        await rig.turn();
-        blk.poll((_token, status) => results.push(status));
-      }
-      expect(results.splice(0)).toEqual(Array(wanted).fill(VIRTIO_BLK_S_OK));
-    };
-    expect(blk.capacity).toBe(64);
-    for (let i = 0; i < 4; i++) blk.read(3 * i, from + 512 * i, 512);
-    await finish(4);
-    for (let i = 0; i < 4; i++) {
-      expect(rig.core.view(from + 512 * i, 512)).toEqual(before.slice(3 * i * 512, (3 * i + 1) * 512));
-    }
-    blk.write(40, from, 512 * 4);
-    await finish(1);
-    blk.read(40, to, 512 * 4);
-    await finish(1);
-    expect(rig.core.view(to, 2048)).toEqual(rig.core.view(from, 2048));
-    expect(disk.slice(40 * 512, 41 * 512)).toEqual(before.slice(0, 512));
-    expect([rig.findings(), rig.codes]).toEqual([[], []]);
-  });
-
-  it("suspends, resumes and goes on", async () => {
-    const rig = await start(await pair(echo(), [...ring, "SUSPEND"], { later }));
-    for (let i = 0; i < 3; i++) {
-      await echoes(rig, 2);
-      await rig.driver.suspend();
-      expect([rig.device.phase, rig.transport.read(0x70, 4)]).toEqual(["suspended", rig.driver.lastStatus]);
-      expect(() => rig.driver.kick(0)).toThrow(expect.objectContaining({ code: "STATUS_SEQUENCE" }));
-      await rig.driver.resume();
-    }
-    await echoes(rig, 2);
-    expect([rig.findings(), rig.codes]).toEqual([[], []]);
-  });
-
-  it("MMIO-033 MMIO-034 MMIO-035 §4.2.2.2 driver: a queue is reset and goes on with another size", async () => {
-    const rig = await start(await pair(echo(), [...ring, "RING_RESET"], { later }));
-    for (const queueSize of [8, 64, 4]) {
-      await echoes(rig, 3);
-      expect(await rig.driver.resetQueue(0, { queueSize })).toEqual([]);
-      expect([rig.driver.queues[0]?.size, rig.device.queueReady(0)]).toEqual([queueSize, true]);
-    }
-    await echoes(rig, 3);
-    expect([rig.findings(), rig.codes]).toEqual([[], []]);
-  });
+pairTests(mmioWire({}), {
+  queueReset: "MMIO-033 MMIO-034 MMIO-035 §4.2.2.2 driver:",
+  used: "MMIO-042 §4.2.3.4 driver:",
 });
 
-describe.each(["at once", "later"])("two queues, a bus that answers %s", (when) => {
+describe.each(BUSES)("MMIO-054 §4.2.4: version 1, a bus that answers %s", (when) => {
   const later = when === "later";
-  const fields = [{ name: "mode", offset: 0, bytes: 4, anyOf: [], writable: true, value: 3 }] as const;
-  const layout = [{ ...fields[0], writable: "after-features-ok" }] as const;
-  const model = () =>
-    new TestModel({ deviceId: 63, config: fields, queues: ["a", "b"].map((name) => ({ name, maxSize: 8 })) });
-
-  it("MMIO-042 §4.2.3.4 driver: a used notification is one for each queue", async () => {
-    const rig = await start(await pair(model(), ["VERSION_1"], { later }));
-    const [, second] = rig.driver.queues;
-    second?.add([{ address: 0x80000, length: 16 }]);
-    await rig.driver.kick(1);
-    for (let turns = 0; turns < 50 && rig.used.length === 0; turns++) await rig.turn();
-    expect([rig.used, second?.hasUsed(), rig.transport.interruptLevel]).toEqual([[0, 1], true, false]);
-    expect(rig.findings()).toEqual([]);
-  });
-
-  it("a changed configuration interrupts once, and is read in one version", async () => {
-    const rig = await start(await pair(model(), ["VERSION_1"], { later, driver: { configLayout: layout } }));
-    rig.device.configChanged();
-    for (let turns = 0; turns < 50 && rig.changes.count === 0; turns++) await rig.turn();
-    await rig.driver.writeConfigField("mode", 9);
-    expect([await rig.driver.readConfigField("mode"), rig.changes.count, rig.used]).toEqual([9, 1, []]);
-    expect([rig.findings(), rig.transport.interruptLevel]).toEqual([[], false]);
-  });
-});
-
-describe.each(["at once", "later"])("MMIO-054 §4.2.4: version 1, a bus that answers %s", (when) => {
-  const later = when === "later";
-  const options: PairOptions = { later, version: 1, device: { profile: "transitional" } };
+  const options = { later, device: { profile: "transitional" } };
 
   it.each(["linux-current", "legacy"])("driver %s and a transitional device echo", async (profile) => {
     const rig = await start(
-      await pair(echo(), ["VERSION_1", "EVENT_IDX"], { ...options, driver: { profile } }),
+      await pair(mmioWire({ version: 1 }), echo(), ["VERSION_1", "EVENT_IDX"], {
+        ...options,
+        driver: { profile },
+      }),
     );
     expect([rig.port.version, rig.driver.isLegacy, rig.driver.ring?.layout]).toEqual([1, true, "split"]);
-    await echoes(rig, 12);
-    expect([rig.findings(), rig.codes]).toEqual([[], []]);
-    // A second time: page numbers are 0 again after the reset.
-    await start(rig);
-    await echoes(rig, 3);
-    expect([rig.findings(), rig.codes]).toEqual([[], []]);
+    // The second time page numbers are 0 again after the reset.
+    await echoesTwice(rig);
   });
 
   it("stops a queue with page 0", async () => {
-    const rig = await start(await pair(echo(), ["VERSION_1"], options));
+    const rig = await start(await pair(mmioWire({ version: 1 }), echo(), ["VERSION_1"], options));
     expect([await rig.port.queueReady(0), rig.device.queueReady(0)]).toEqual([true, true]);
     await rig.port.disableQueue(0);
     expect([await rig.port.queueReady(0), rig.device.queueReady(0), rig.codes]).toEqual([false, false, []]);

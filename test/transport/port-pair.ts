@@ -1,6 +1,6 @@
 /**
- * Both sides of virtio-mmio with nothing but registers, guest memory and an interrupt line between them: a driver on
- * MmioPort, its accesses logged and carried to MmioTransport, and a device.
+ * A driver and a device with nothing but a transport, guest memory and an interrupt between them; what has to come of that
+ * over any transport of registers is in pair-tests.ts.
  */
 import { expect } from "vitest";
 import { judge } from "../../src/conformance/judge";
@@ -8,33 +8,58 @@ import { loadCoreSync } from "../../src/core/core";
 import { type DeviceOptions, VirtioDevice } from "../../src/device/device";
 import type { DeviceModel } from "../../src/device/model";
 import { type DriverOptions, VirtioDriver } from "../../src/driver/driver";
+import type { Awaitable, TransportPort } from "../../src/driver/port";
 import { EchoModel } from "../../src/models/echo";
 import { Transcript } from "../../src/trace/transcript";
-import { type MmioOptions, MmioTransport } from "../../src/transport/mmio";
-import { MmioPort } from "../../src/transport/mmio-port";
-import type { RegisterBus } from "../../src/transport/register-bus";
 import { GuestAllocator } from "../../src/virtqueue/guest-allocator";
 
-/** What a pair is made of besides its model. */
+/** How a bus answers. */
+export const BUSES = ["at once", "later"] as const;
+
+/** A turn of the event loop. */
+export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** An access to a bus, made now or a turn later. */
+export type Access = <T>(access: () => T) => Awaitable<T>;
+
+/** The two ends of a transport in front of a device. */
+export interface Wired<Port extends TransportPort, Transport> {
+  readonly port: Port;
+  readonly transport: Transport;
+  /** Whether its accesses are judged as those of the legacy interface. Default: while the driver takes it for that. */
+  readonly isLegacy?: boolean;
+  /** Whether the device wants to be attended to. */
+  isRaised(): boolean;
+  /** Attends to it once. */
+  handle(): Awaitable<void>;
+}
+
+/**
+ * Puts a transport in front of a device.
+ *
+ * @param onRaised to be called when the device begins to want attention
+ */
+export type Wire<Port extends TransportPort, Transport> = (
+  device: VirtioDevice,
+  access: Access,
+  onRaised: () => void,
+) => Promise<Wired<Port, Transport>>;
+
+/** What a pair is made of besides its model and its transport. */
 export interface PairOptions {
+  /** The bus answers later. */
   readonly later?: boolean;
-  readonly version?: 1 | 2;
   readonly device?: DeviceOptions;
-  readonly mmio?: Pick<MmioOptions, "sharedMemory">;
   readonly driver?: Partial<DriverOptions>;
 }
 
-/** What the driver did to a register; `offset` counts from the start of the window. */
-export interface PairAccess {
-  readonly how: "read" | "write";
-  readonly offset: number;
-  readonly bytes: number;
-  /** What was read or written. */
-  readonly value: number;
-}
-
-/** A driver and a device with nothing but registers, guest memory and an interrupt line between them. */
-export async function pair(model: DeviceModel, supports: readonly string[], options: PairOptions = {}) {
+/** A pair over a transport. */
+export async function pair<Port extends TransportPort, Transport>(
+  wire: Wire<Port, Transport>,
+  model: DeviceModel,
+  supports: readonly (string | number)[],
+  options: PairOptions = {},
+) {
   const core = loadCoreSync({ guestBytes: 1 << 20 });
   const transcript = new Transcript({ clock: () => 0 });
   const codes: string[] = [];
@@ -46,40 +71,20 @@ export async function pair(model: DeviceModel, supports: readonly string[], opti
     onWork: () => queueMicrotask(() => device.process()),
   });
   let interrupts = 0;
-  let port: MmioPort | undefined;
   let isHandled = false;
-  const onInterrupt = (level: boolean) => {
-    if (level) interrupts++;
-    if (level && !isHandled) queueMicrotask(handle);
+  const onRaised = () => {
+    interrupts++;
+    if (!isHandled) queueMicrotask(handle);
   };
-  /** The line is level-triggered: whoever owns it comes back until it is low. */
+  /** Whoever owns the interrupt comes back until the device is content. */
   const handle = async () => {
     isHandled = true;
-    while (transport.interruptLevel) await port?.handleInterrupt();
+    while (wired.isRaised()) await wired.handle();
     isHandled = false;
   };
-  const transport = new MmioTransport(device, {
-    ...options.mmio,
-    version: options.version ?? 2,
-    onInterrupt,
-  });
-  const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
-  const accesses: PairAccess[] = [];
-  const carry = <T>(access: () => T) => (options.later ? turn().then(access) : access());
-  const bus: RegisterBus = {
-    read: (offset, bytes) =>
-      carry(() => {
-        const value = transport.read(offset, bytes);
-        accesses.push({ how: "read", offset, bytes, value });
-        return value;
-      }),
-    write: (offset, bytes, value) =>
-      carry(() => {
-        accesses.push({ how: "write", offset, bytes, value });
-        transport.write(offset, value, bytes);
-      }),
-  };
-  port = await MmioPort.open(bus);
+  const access: Access = (make) => (options.later ? turn().then(make) : make());
+  const wired = await wire(device, access, onRaised);
+  const { port, transport } = wired;
   const used: number[] = [];
   const changes = { count: 0 };
   const driver = new VirtioDriver({
@@ -94,10 +99,10 @@ export async function pair(model: DeviceModel, supports: readonly string[], opti
   });
   const findings = () =>
     judge(transcript.events, {
-      transport: "mmio",
+      transport: port.transport === "pci" ? "pci" : "mmio",
       offered: device.offered,
       ...(device.model.deviceType === undefined ? {} : { deviceType: device.model.deviceType }),
-      ...(options.version === 1 ? { legacy: true } : {}),
+      ...((wired.isLegacy ?? driver.isLegacy) ? { legacy: true } : {}),
     }).filter(({ level }) => level.startsWith("MUST"));
   return {
     core,
@@ -109,15 +114,17 @@ export async function pair(model: DeviceModel, supports: readonly string[], opti
     changes,
     codes,
     findings,
-    accesses,
-    turn,
+    isRaised: () => wired.isRaised(),
     count: () => interrupts,
   };
 }
 
-export type Pair = Awaited<ReturnType<typeof pair>>;
+/** What `pair` makes. */
+export type Pair<Port extends TransportPort = TransportPort, Transport = unknown> = Awaited<
+  ReturnType<typeof pair<Port, Transport>>
+>;
 
-/** An echo that MMIO can show: DeviceID 0 would be no device. */
+/** An echo that every transport can show: on MMIO DeviceID 0 would be no device. */
 export const echo = (): DeviceModel => ({
   name: "echo",
   deviceId: 63,
@@ -128,7 +135,7 @@ export const echo = (): DeviceModel => ({
 });
 
 /** Initialises, and fails the test if that is refused. */
-export async function start(rig: Pair): Promise<Pair> {
+export async function start<Rig extends Pair>(rig: Rig): Promise<Rig> {
   expect(await rig.driver.initialize()).toMatchObject({ ok: true });
   return rig;
 }
@@ -154,7 +161,7 @@ export async function echoes(rig: Pair, count: number): Promise<void> {
     await driver.kick(0);
     const back: number[] = [];
     for (let turns = 0; turns < 200 && back.length < tokens.length; turns++) {
-      await rig.turn();
+      await turn();
       if (used.splice(0).length === 0) continue;
       do {
         for (const { token } of queue.usedBuffers()) back.push(token);
@@ -163,4 +170,13 @@ export async function echoes(rig: Pair, count: number): Promise<void> {
     expect(back.sort()).toEqual(tokens.sort());
     for (const [from, to] of pieces) expect(core.view(to, 32)).toEqual(core.view(from, 32));
   }
+}
+
+/** Echoes, initialises anew and echoes again; fails the test for a breach by either side. */
+export async function echoesTwice(rig: Pair): Promise<void> {
+  await echoes(rig, 12);
+  expect([rig.findings(), rig.codes]).toEqual([[], []]);
+  await start(rig);
+  await echoes(rig, 3);
+  expect([rig.findings(), rig.codes]).toEqual([[], []]);
 }
