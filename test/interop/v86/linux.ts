@@ -29,7 +29,7 @@ export interface LinuxOptions {
   /** v86's own options, for its stock devices. */
   readonly v86?: Partial<V86Options>;
   /** Called when the emulator is complete and before it runs. */
-  readonly prepare?: (emulator: V86) => void;
+  readonly prepare?: (emulator: V86) => void | Promise<void>;
   /** Where the console goes too, besides what commands take of it. */
   readonly onOutput?: (text: string) => void;
 }
@@ -68,7 +68,7 @@ export class Linux {
     const linux = new Linux(emulator, options.onOutput);
     try {
       await new Promise<void>((resolve) => emulator.add_listener("emulator-ready", () => resolve()));
-      options.prepare?.(emulator);
+      await options.prepare?.(emulator);
       await emulator.run();
       await linux.until("the boot", BOOT_PATIENCE, READY);
     } catch (error) {

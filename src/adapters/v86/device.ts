@@ -1,0 +1,196 @@
+/**
+ * One of v86's virtio devices with our queues in it. v86's registers stay; around them, the ring's layout is settled
+ * when FEATURES_OK is set and lives until the reset, DEVICE_NEEDS_RESET stays until then, and a notification reaches
+ * v86's device model only if it may.
+ */
+import type { Core } from "../../core/core";
+import { VirtioError } from "../../errors";
+import { FeatureSet } from "../../negotiation/feature-set";
+import type { DeviceType } from "../../negotiation/feature-table";
+import { VIRTIO_F_VERSION_1 } from "../../spec/features";
+import {
+  VIRTIO_CONFIG_S_DRIVER_OK as DRIVER_OK,
+  VIRTIO_CONFIG_S_FEATURES_OK as FEATURES_OK,
+  VIRTIO_CONFIG_S_NEEDS_RESET as NEEDS_RESET,
+} from "../../spec/status";
+import { type RingLayout, ringLayout } from "../../virtqueue/layout";
+import type { TouchedRange } from "../../virtqueue/ring-half";
+import type { V86StockDevice, V86Virtio } from "./emulator";
+import { type QueueHome, UpgradedQueue } from "./queue";
+
+/** The bit of the ISR status that says "used buffer notification" (§4.1.4.5). */
+const ISR_QUEUE = 1;
+/** The BAR of v86's notification registers, of 2 bytes each. */
+const NOTIFY_BAR = 1;
+const NOTIFY_BYTES = 2;
+
+/** What an upgraded device is made of. */
+export interface UpgradeParts {
+  readonly type: DeviceType;
+  readonly stock: V86StockDevice;
+  readonly core: Core;
+  /** Feature bits that are offered besides v86's. */
+  readonly offer: FeatureSet;
+  readonly onTouched: (ranges: readonly TouchedRange[]) => void;
+  readonly onViolation: (error: VirtioError) => void;
+}
+
+/** One of v86's devices, upgraded. */
+export class UpgradedDevice implements QueueHome {
+  readonly type: DeviceType;
+  readonly core: Core;
+  readonly onTouched: UpgradeParts["onTouched"];
+  private readonly virtio: V86Virtio;
+  private readonly onViolation: UpgradeParts["onViolation"];
+  private status = 0;
+  private accepted: FeatureSet | undefined;
+  private layout: RingLayout | undefined;
+  /** Queues that were notified before DRIVER_OK, each with what v86's model does then. */
+  private readonly early = new Map<number, () => void>();
+
+  /** Takes v86's queues out and puts its own in. */
+  constructor({ type, stock, core, offer, onTouched, onViolation }: UpgradeParts) {
+    const { virtio } = stock;
+    this.type = type;
+    this.core = core;
+    this.virtio = virtio;
+    this.onTouched = onTouched;
+    this.onViolation = onViolation;
+    virtio.device_feature.set(FeatureSet.fromWords([...virtio.device_feature]).union(offer).words);
+    virtio.queues = virtio.queues.map((queue, index) => new UpgradedQueue(this, index, queue));
+    virtio.queue_selected = virtio.queues[virtio.queue_select] ?? null;
+    const [first] = virtio.queues;
+    if (stock.virtqueue !== undefined && first !== undefined) stock.virtqueue = first;
+    this.watchStatus();
+    this.guardNotifications();
+  }
+
+  /** What the device offers. */
+  get offered(): FeatureSet {
+    return FeatureSet.fromWords([...this.virtio.device_feature]);
+  }
+
+  /** What FEATURES_OK settled; undefined before, and after a reset. */
+  get negotiated(): FeatureSet | undefined {
+    return this.accepted;
+  }
+
+  get ring(): RingLayout | undefined {
+    return this.layout;
+  }
+
+  /** Whether DEVICE_NEEDS_RESET is shown. */
+  get needsReset(): boolean {
+    return (this.status & NEEDS_RESET) !== 0;
+  }
+
+  get isLive(): boolean {
+    return (this.status & DRIVER_OK) !== 0 && !this.needsReset;
+  }
+
+  interrupt(): void {
+    this.virtio.raise_irq(ISR_QUEUE);
+  }
+
+  violation(error: VirtioError): void {
+    this.onViolation(error);
+  }
+
+  breakDown(error: unknown): void {
+    if (this.needsReset) return;
+    this.violation(asVirtioError(error));
+    this.virtio.needs_reset();
+  }
+
+  /** The status register as an accessor: v86's register code, its reset and its snapshots go through it. */
+  private watchStatus(): void {
+    const { virtio } = this;
+    const restore = virtio.set_state;
+    Object.defineProperty(virtio, "device_status", {
+      get: () => this.status,
+      set: (value: number) => this.writeStatus(value),
+    });
+    virtio.set_state = (state) => {
+      this.writeStatus(0);
+      restore.call(virtio, state);
+    };
+    this.writeStatus(0);
+  }
+
+  private writeStatus(written: number): void {
+    const before = this.status;
+    this.status = written === 0 ? 0 : written | (before & NEEDS_RESET);
+    if (written === 0) this.forget();
+    else if ((written & ~before & FEATURES_OK) !== 0 && this.layout === undefined) this.settle();
+    if ((this.status & ~before & DRIVER_OK) !== 0) this.start();
+  }
+
+  /** After a reset nothing is accepted (§2.4.1); v86 alone would take what is offered for accepted. */
+  private forget(): void {
+    this.accepted = undefined;
+    this.layout = undefined;
+    this.early.clear();
+    this.virtio.driver_feature.fill(0);
+  }
+
+  /** What was accepted so far is negotiated, or FEATURES_OK is refused (§3.1.1). */
+  private settle(): void {
+    const accepted = FeatureSet.fromWords([...this.virtio.driver_feature]);
+    if (accepted.has(VIRTIO_F_VERSION_1)) {
+      this.accepted = accepted;
+      this.layout = ringLayout(accepted);
+      return;
+    }
+    this.status &= ~FEATURES_OK;
+    this.violation(
+      new VirtioError("FEATURES_REFUSED", `VERSION_1 is not in ${accepted.toString(this.type)}`, {
+        section: "6.1",
+      }),
+    );
+  }
+
+  private start(): void {
+    const early = [...this.early.values()];
+    this.early.clear();
+    for (const notified of early) notified();
+  }
+
+  private guardNotifications(): void {
+    const entries = this.virtio.pci_bars[NOTIFY_BAR]?.entries ?? [];
+    for (let offset = 0; offset < entries.length; offset += NOTIFY_BYTES) {
+      const entry = entries[offset];
+      if (entry === undefined) continue;
+      const handler = entry.write16;
+      entry.write16 = (index) => this.notified(index, offset, () => handler.call(entry.device, index));
+    }
+  }
+
+  /** An available buffer notification at an offset of the BAR: v86's model may index its queues by what is written. */
+  private notified(index: number, offset: number, handler: () => void): void {
+    const queue = this.virtio.queues[index];
+    if (queue === undefined || queue.notify_offset * NOTIFY_BYTES !== offset) {
+      const reason = `queue ${index} notified at offset ${offset}: the device has ${this.virtio.queues.length} queues`;
+      this.violation(new VirtioError("QUEUE_INDEX_RANGE", reason, { section: "4.1.4.4" }));
+    } else if ((this.status & DRIVER_OK) === 0) {
+      this.early.set(index, () => this.serve(handler));
+    } else this.serve(handler);
+  }
+
+  private serve(handler: () => void): void {
+    if (!this.isLive) return;
+    try {
+      handler();
+    } catch (error) {
+      this.breakDown(error);
+    }
+  }
+}
+
+/** What v86's device model threw, which a driver brought about. */
+function asVirtioError(error: unknown): VirtioError {
+  if (error instanceof VirtioError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  const internal = new VirtioError("INTERNAL", `the device model failed: ${text}`);
+  internal.cause = error;
+  return internal;
+}
