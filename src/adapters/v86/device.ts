@@ -8,6 +8,7 @@ import { VirtioError } from "../../errors";
 import { FeatureSet } from "../../negotiation/feature-set";
 import type { DeviceType } from "../../negotiation/feature-table";
 import { VIRTIO_F_VERSION_1 } from "../../spec/features";
+import { VIRTIO_PCI_ISR_QUEUE } from "../../spec/pci";
 import {
   VIRTIO_CONFIG_S_DRIVER_OK as DRIVER_OK,
   VIRTIO_CONFIG_S_FEATURES_OK as FEATURES_OK,
@@ -18,8 +19,6 @@ import type { TouchedRange } from "../../virtqueue/ring-half";
 import type { V86StockDevice, V86Virtio } from "./emulator";
 import { type QueueHome, UpgradedQueue } from "./queue";
 
-/** The bit of the ISR status that says "used buffer notification" (§4.1.4.5). */
-const ISR_QUEUE = 1;
 /** The BAR of v86's notification registers, of 2 bytes each. */
 const NOTIFY_BAR = 1;
 const NOTIFY_BYTES = 2;
@@ -89,7 +88,7 @@ export class UpgradedDevice implements QueueHome {
   }
 
   interrupt(): void {
-    this.virtio.raise_irq(ISR_QUEUE);
+    this.virtio.raise_irq(VIRTIO_PCI_ISR_QUEUE);
   }
 
   violation(error: VirtioError): void {

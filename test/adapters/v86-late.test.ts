@@ -1,0 +1,106 @@
+/** v86's 9p and console devices with our queues in them: answers that come late, in any order, or twice. */
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { loadV86Core } from "../../src/adapters/v86/memory";
+import { VIRTIO_PCI_ISR_QUEUE } from "../../src/spec/pci";
+import { upgrade } from "../../src/v86";
+import { Driven, LIVE, negotiate, type Side } from "./v86-driven";
+import { V86Machine } from "./v86-machine";
+
+let machine: V86Machine | undefined;
+const violation = vi.fn();
+
+afterEach(async () => {
+  await machine?.stop();
+  expect(violation).not.toHaveBeenCalled();
+});
+
+async function started(options: Parameters<typeof V86Machine.start>[0], key: string): Promise<Side> {
+  machine = await V86Machine.start(options);
+  await upgrade(machine.emulator, { onViolation: violation });
+  return { registers: machine.registers(key), core: await loadV86Core(machine.cpu, 4 * 65536) };
+}
+
+const PACKED = ["VERSION_1", "RING_PACKED", "INDIRECT_DESC"];
+
+describe("9p", () => {
+  /** size[4] type[1] tag[2]: a request and its reply in one. */
+  const message = (tag: number): Buffer => Buffer.from([7, 0, 0, 0, 100, tag, 0]);
+  const room = 16;
+
+  async function server() {
+    const replies: (() => void)[] = [];
+    const handle9p = (request: Uint8Array, reply: (bytes: Uint8Array) => void) =>
+      void replies.push(() => reply(request));
+    const side = await started({ filesystem: { handle9p } }, "virtio_9p");
+    return { side, replies };
+  }
+
+  it("answers in any order", async () => {
+    const { side, replies } = await server();
+    const queue = new Driven(side, 0, negotiate(side, PACKED));
+    side.registers.status = LIVE;
+    const buffers = [1, 2, 3].map((tag) => queue.add(message(tag), room));
+    queue.publish();
+    for (const i of [2, 0, 1]) {
+      replies[i]?.();
+      expect(side.registers.isr).toBe(VIRTIO_PCI_ISR_QUEUE);
+      expect(queue.used()).toEqual([7]);
+      const buffer = buffers[i];
+      if (buffer !== undefined) expect(queue.bytes(buffer, 7)).toEqual(message(i + 1));
+    }
+  });
+
+  it("RESET §2.4.1 device: an answer after the reset reaches neither the new ring nor the old buffer", async () => {
+    const { side, replies } = await server();
+    const before = new Driven(side, 0, negotiate(side, PACKED));
+    side.registers.status = LIVE;
+    const lost = before.add(message(1), room);
+    before.publish();
+    before.end();
+    const after = new Driven(side, 0, negotiate(side, PACKED));
+    side.registers.status = LIVE;
+    replies[0]?.();
+    expect(after.bytes(lost, room)).toEqual(Buffer.alloc(room));
+    expect(after.used()).toEqual([]);
+    expect(side.registers.isr).toBe(0);
+    const buffer = after.add(message(2), room);
+    after.publish();
+    replies[1]?.();
+    expect(after.used()).toEqual([7]);
+    expect(after.bytes(buffer, 7)).toEqual(message(2));
+  });
+});
+
+describe("the console", () => {
+  const [CONTROL_RX, CONTROL_TX] = [2, 3];
+  const PORT_READY = 3;
+  /** id, event, value. */
+  const control = (event: number): Buffer => Buffer.from([0, 0, 0, 0, event, 0, 1, 0]);
+
+  it("acknowledges a message twice, which uses its buffer once", async () => {
+    const side = await started({ virtio_console: { type: "none" } }, "virtio_console");
+    const negotiated = negotiate(side, [...PACKED, "VIRTIO_CONSOLE_F_MULTIPORT"]);
+    const receive = new Driven(side, CONTROL_RX, negotiated);
+    const send = new Driven(side, CONTROL_TX, negotiated);
+    side.registers.status = LIVE;
+    for (let i = 0; i < 4; i++) receive.add(Buffer.alloc(0), 64);
+    receive.publish();
+    send.add(control(PORT_READY), 0);
+    send.publish();
+    expect(send.used()).toEqual([0]);
+    expect(send.queue.inFlight).toBe(0);
+    // PORT_OPEN, its name, CONSOLE_PORT.
+    expect(receive.used()).toEqual([8, 17, 8]);
+  });
+
+  it("sends to a driver without buffers, and nothing comes of it", async () => {
+    const side = await started({ virtio_console: { type: "none" } }, "virtio_console");
+    const negotiated = negotiate(side, [...PACKED, "VIRTIO_CONSOLE_F_MULTIPORT"]);
+    const send = new Driven(side, CONTROL_TX, negotiated);
+    side.registers.status = LIVE;
+    send.add(control(PORT_READY), 0);
+    send.publish();
+    expect(send.used()).toEqual([0]);
+    expect(side.registers.status).toBe(LIVE);
+  });
+});
