@@ -4,6 +4,7 @@
  */
 import { stateBytes } from "../../core/state-area";
 import { VirtioError } from "../../errors";
+import { hex } from "../../negotiation/control-event";
 import { FeatureSet } from "../../negotiation/feature-set";
 import {
   VIRTIO_F_EVENT_IDX,
@@ -106,7 +107,7 @@ function idle(stock: V86StockDevice): V86StockDevice {
   if (status === 0) return stock;
   throw new VirtioError(
     "DEVICE_BUSY",
-    `${name} is in use (status ${status}): upgrade it before the guest runs`,
+    `${name} is in use (status ${hex(status)}): upgrade it before the guest runs`,
   );
 }
 

@@ -98,6 +98,14 @@ export class Linux {
     return output;
   }
 
+  /** Sends an event to v86's devices, as its adapters do. */
+  send(event: string, value: unknown): void {
+    (this.emulator as unknown as { bus: { send(event: string, value: unknown): void } }).bus.send(
+      event,
+      value,
+    );
+  }
+
   /** Ends the guest. */
   async stop(): Promise<void> {
     await this.emulator.destroy();
