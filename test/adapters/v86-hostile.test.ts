@@ -23,7 +23,7 @@ const sent: Uint8Array[] = [];
 beforeAll(async () => {
   machine = await V86Machine.start({ net_device: { type: "virtio" } });
   await upgrade(machine.emulator, { onViolation: (error) => violations.push(error) });
-  registers = machine.registers("virtio_net");
+  registers = machine.registers("net");
   machine.emulator.add_listener("net0-send", (frame) => sent.push(frame));
 });
 

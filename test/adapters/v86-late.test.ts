@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { loadV86Core } from "../../src/adapters/v86/memory";
 import { VIRTIO_PCI_ISR_QUEUE } from "../../src/spec/pci";
-import { upgrade } from "../../src/v86";
+import { type StockDevice, upgrade } from "../../src/v86";
 import { Driven, LIVE, negotiate, type Side } from "./v86-driven";
 import { V86Machine } from "./v86-machine";
 
@@ -14,10 +14,10 @@ afterEach(async () => {
   expect(violation).not.toHaveBeenCalled();
 });
 
-async function started(options: Parameters<typeof V86Machine.start>[0], key: string): Promise<Side> {
+async function started(options: Parameters<typeof V86Machine.start>[0], type: StockDevice): Promise<Side> {
   machine = await V86Machine.start(options);
   await upgrade(machine.emulator, { onViolation: violation });
-  return { registers: machine.registers(key), core: await loadV86Core(machine.cpu, 4 * 65536) };
+  return { registers: machine.registers(type), core: await loadV86Core(machine.cpu, 4 * 65536) };
 }
 
 const PACKED = ["VERSION_1", "RING_PACKED", "INDIRECT_DESC"];
@@ -31,7 +31,7 @@ describe("9p", () => {
     const replies: (() => void)[] = [];
     const handle9p = (request: Uint8Array, reply: (bytes: Uint8Array) => void) =>
       void replies.push(() => reply(request));
-    const side = await started({ filesystem: { handle9p } }, "virtio_9p");
+    const side = await started({ filesystem: { handle9p } }, "9p");
     return { side, replies };
   }
 
@@ -78,7 +78,7 @@ describe("the console", () => {
   const control = (event: number): Buffer => Buffer.from([0, 0, 0, 0, event, 0, 1, 0]);
 
   it("acknowledges a message twice, which uses its buffer once", async () => {
-    const side = await started({ virtio_console: { type: "none" } }, "virtio_console");
+    const side = await started({ virtio_console: { type: "none" } }, "console");
     const negotiated = negotiate(side, [...PACKED, "VIRTIO_CONSOLE_F_MULTIPORT"]);
     const receive = new Driven(side, CONTROL_RX, negotiated);
     const send = new Driven(side, CONTROL_TX, negotiated);
@@ -94,7 +94,7 @@ describe("the console", () => {
   });
 
   it("sends to a driver without buffers, and nothing comes of it", async () => {
-    const side = await started({ virtio_console: { type: "none" } }, "virtio_console");
+    const side = await started({ virtio_console: { type: "none" } }, "console");
     const negotiated = negotiate(side, [...PACKED, "VIRTIO_CONSOLE_F_MULTIPORT"]);
     const send = new Driven(side, CONTROL_TX, negotiated);
     side.registers.status = LIVE;

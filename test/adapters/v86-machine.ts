@@ -5,7 +5,7 @@
 import { createRequire } from "node:module";
 import { V86, type V86Options } from "v86";
 import type { V86Cpu, V86StockDevice } from "../../src/adapters/v86/emulator";
-import { stockDevice, v86Cpu } from "../../src/adapters/v86/hooks";
+import { type StockDevice, stockDevice, v86Cpu } from "../../src/adapters/v86/hooks";
 import { FeatureSet } from "../../src/negotiation/feature-set";
 import * as pci from "../../src/spec/pci";
 import { type Areas, RawMemory } from "../raw-ring";
@@ -47,16 +47,14 @@ export class V86Machine {
     return machine;
   }
 
-  /** One of v86's devices. @param key its name in `cpu.devices` */
-  stock(key: string): V86StockDevice {
-    const stock = stockDevice(this.cpu, key);
-    if (stock === undefined) throw new Error(`no ${key}`);
+  stock(type: StockDevice): V86StockDevice {
+    const stock = stockDevice(this.cpu, type);
+    if (stock === undefined) throw new Error(`no ${type}`);
     return stock;
   }
 
-  /** Its registers. */
-  registers(key: string): Registers {
-    return new Registers(this.cpu.io as unknown as Ports, this.stock(key));
+  registers(type: StockDevice): Registers {
+    return new Registers(this.cpu.io as unknown as Ports, this.stock(type));
   }
 
   /** Sends an event to v86's devices, as its network adapters do. */

@@ -33,7 +33,7 @@ beforeAll(async () => {
   const [net] = await upgrade(machine.emulator, options);
   if (net === undefined) throw new Error("no net device");
   device = net;
-  side = { registers: machine.registers("virtio_net"), core: await loadV86Core(machine.cpu, 4 * 65536) };
+  side = { registers: machine.registers("net"), core: await loadV86Core(machine.cpu, 4 * 65536) };
   machine.emulator.add_listener("net0-send", (bytes) => sent.push(Buffer.from(bytes)));
 });
 
@@ -151,7 +151,7 @@ describe("a driver that is told nothing is there", () => {
   it("loses nothing to a model that pops without looking", () => {
     negotiate(side, ["VERSION_1"]);
     side.registers.status = LIVE;
-    const queue = machine.stock("virtio_net").virtio.queues[RX];
+    const queue = machine.stock("net").virtio.queues[RX];
     const chain = queue?.pop_request();
     expect(chain).toMatchObject({ length_readable: 0, length_writable: 0, length_written: 0 });
     expect(chain?.set_next_blob(Uint8Array.of(1))).toBe(0);
@@ -175,7 +175,7 @@ describe.each(["split", "packed"])("a snapshot of a %s ring", (layout) => {
     machine.send("net0-receive", frame(1));
     expect(rx.used()).toHaveLength(1);
     // Has the device take the next chain, and not pop it.
-    expect(machine.stock("virtio_net").virtio.queues[RX]?.has_request()).toBe(true);
+    expect(machine.stock("net").virtio.queues[RX]?.has_request()).toBe(true);
     const image = rx.queue.save();
     const state = await machine.emulator.save_state();
     registers.status = 0;
@@ -201,7 +201,7 @@ describe.each(["split", "packed"])("a snapshot of a %s ring", (layout) => {
     side.registers.status = LIVE;
     rx.add(Buffer.alloc(0), 256);
     rx.publish();
-    const queue = machine.stock("virtio_net").virtio.queues[RX];
+    const queue = machine.stock("net").virtio.queues[RX];
     const state = queue?.get_state() ?? [];
     const otherQueue = String(state.at(-1)).replace('"index":0', '"index":1');
     for (const damaged of ["", "{}", "null", otherQueue, undefined]) {

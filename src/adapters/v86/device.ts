@@ -6,7 +6,6 @@
 import type { Core } from "../../core/core";
 import { VirtioError } from "../../errors";
 import { FeatureSet } from "../../negotiation/feature-set";
-import type { DeviceType } from "../../negotiation/feature-table";
 import { VIRTIO_F_VERSION_1 } from "../../spec/features";
 import { VIRTIO_PCI_ISR_QUEUE } from "../../spec/pci";
 import {
@@ -17,6 +16,7 @@ import {
 import { type RingLayout, ringLayout } from "../../virtqueue/layout";
 import type { TouchedRange } from "../../virtqueue/ring-half";
 import type { V86StockDevice, V86Virtio } from "./emulator";
+import type { StockDevice } from "./hooks";
 import { type QueueHome, UpgradedQueue } from "./queue";
 
 /** The BAR of v86's notification registers, of 2 bytes each. */
@@ -25,7 +25,7 @@ const NOTIFY_BYTES = 2;
 
 /** What an upgraded device is made of. */
 export interface UpgradeParts {
-  readonly type: DeviceType;
+  readonly type: StockDevice;
   readonly stock: V86StockDevice;
   readonly core: Core;
   /** Feature bits that are offered besides v86's. */
@@ -34,9 +34,22 @@ export interface UpgradeParts {
   readonly onViolation: (error: VirtioError) => void;
 }
 
-/** One of v86's devices, upgraded. */
-export class UpgradedDevice implements QueueHome {
-  readonly type: DeviceType;
+/** One of v86's devices, upgraded, as the host may look at it. */
+export interface UpgradedDevice {
+  readonly type: StockDevice;
+  /** What the device offers: v86's features, and the ring's. */
+  readonly offered: FeatureSet;
+  /** What FEATURES_OK settled; undefined before, and after a reset. */
+  readonly negotiated: FeatureSet | undefined;
+  /** The ring that follows from it. */
+  readonly ring: RingLayout | undefined;
+  /** Whether DEVICE_NEEDS_RESET is shown. */
+  readonly needsReset: boolean;
+}
+
+/** The upgrade itself: v86's registers on one side, our queues on the other. */
+export class UpgradedVirtio implements UpgradedDevice, QueueHome {
+  readonly type: StockDevice;
   readonly core: Core;
   readonly onTouched: UpgradeParts["onTouched"];
   private readonly virtio: V86Virtio;
@@ -64,12 +77,10 @@ export class UpgradedDevice implements QueueHome {
     this.guardNotifications();
   }
 
-  /** What the device offers. */
   get offered(): FeatureSet {
     return FeatureSet.fromWords([...this.virtio.device_feature]);
   }
 
-  /** What FEATURES_OK settled; undefined before, and after a reset. */
   get negotiated(): FeatureSet | undefined {
     return this.accepted;
   }
@@ -78,7 +89,6 @@ export class UpgradedDevice implements QueueHome {
     return this.layout;
   }
 
-  /** Whether DEVICE_NEEDS_RESET is shown. */
   get needsReset(): boolean {
     return (this.status & NEEDS_RESET) !== 0;
   }
@@ -166,9 +176,14 @@ export class UpgradedDevice implements QueueHome {
 
   /** An available buffer notification at an offset of the BAR: v86's model may index its queues by what is written. */
   private notified(index: number, offset: number, handler: () => void): void {
-    const queue = this.virtio.queues[index];
+    const { queues } = this.virtio;
+    const queue = queues[index];
     if (queue === undefined || queue.notify_offset * NOTIFY_BYTES !== offset) {
-      const reason = `queue ${index} notified at offset ${offset}: the device has ${this.virtio.queues.length} queues`;
+      const where =
+        queue === undefined
+          ? `there are ${queues.length}`
+          : `its offset is ${queue.notify_offset * NOTIFY_BYTES}`;
+      const reason = `queue ${index} was notified at offset ${offset}: ${where}`;
       this.violation(new VirtioError("QUEUE_INDEX_RANGE", reason, { section: "4.1.4.4" }));
     } else if ((this.status & DRIVER_OK) === 0) {
       this.early.set(index, () => this.serve(handler));

@@ -5,6 +5,17 @@
 import { VirtioError } from "../../errors";
 import type { V86Cpu, V86StockDevice } from "./emulator";
 
+/** v86's own virtio devices: their device types, and v86's names of them in `cpu.devices`. */
+export const STOCK_DEVICES = {
+  net: "virtio_net",
+  console: "virtio_console",
+  balloon: "virtio_balloon",
+  "9p": "virtio_9p",
+} as const;
+
+/** One of v86's own virtio devices. */
+export type StockDevice = keyof typeof STOCK_DEVICES;
+
 /** The version of npm's `v86` that the adapter was tried with. */
 export const V86_VERSION = "0.5.462";
 
@@ -76,11 +87,11 @@ export function v86Cpu(emulator: object): V86Cpu {
 /**
  * One of v86's own virtio devices.
  *
- * @param key its name in `cpu.devices`, for example "virtio_net"
  * @returns undefined if the emulator was made without it
  * @throws VirtioError EMULATOR_UNSUPPORTED naming what is missing
  */
-export function stockDevice(cpu: V86Cpu, key: string): V86StockDevice | undefined {
+export function stockDevice(cpu: V86Cpu, type: StockDevice): V86StockDevice | undefined {
+  const key = STOCK_DEVICES[type];
   const device = cpu.devices[key];
   if (device === undefined) return undefined;
   const path = `v86.cpu.devices.${key}.virtio.`;

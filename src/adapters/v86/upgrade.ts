@@ -12,22 +12,11 @@ import {
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_RING_PACKED,
 } from "../../spec/features";
-import { UpgradedDevice } from "./device";
+import { type UpgradedDevice, UpgradedVirtio } from "./device";
 import type { V86Cpu, V86StockDevice } from "./emulator";
-import { stockDevice, v86Cpu } from "./hooks";
+import { STOCK_DEVICES, type StockDevice, stockDevice, v86Cpu } from "./hooks";
 import { jitObserver, loadV86Core } from "./memory";
 import { UpgradedQueue } from "./queue";
-
-/** v86's virtio devices: our device type, and v86's name of it in `cpu.devices`. */
-const STOCK = {
-  net: "virtio_net",
-  console: "virtio_console",
-  balloon: "virtio_balloon",
-  "9p": "virtio_9p",
-} as const;
-
-/** One of v86's own virtio devices. */
-export type StockDevice = keyof typeof STOCK;
 
 /** How to upgrade. */
 export interface UpgradeOptions {
@@ -68,7 +57,7 @@ export async function upgrade(emulator: object, options: UpgradeOptions = {}): P
   for (const { type, stock } of found) {
     const core = await loadV86Core(cpu, stateOf(stock));
     const onViolation = (error: VirtioError) => options.onViolation?.(error, type);
-    devices.push(new UpgradedDevice({ type, stock, core, offer, onTouched, onViolation }));
+    devices.push(new UpgradedVirtio({ type, stock, core, offer, onTouched, onViolation }));
   }
   return devices;
 }
@@ -86,9 +75,9 @@ interface Found {
 }
 
 function chosen(cpu: V86Cpu, wanted: UpgradeOptions["devices"]): Found[] {
-  const types = wanted ?? (Object.keys(STOCK) as StockDevice[]);
+  const types = wanted ?? (Object.keys(STOCK_DEVICES) as StockDevice[]);
   const found = types.flatMap((type): Found[] => {
-    const stock = stockDevice(cpu, STOCK[type]);
+    const stock = stockDevice(cpu, type);
     return stock === undefined ? [] : [{ type, stock }];
   });
   const missing = types.filter((type) => !found.some((device) => device.type === type));

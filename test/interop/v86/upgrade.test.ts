@@ -21,7 +21,7 @@ const RING_FEATURES = ["RING_PACKED", "INDIRECT_DESC", "EVENT_IDX"];
 const OFFERS = Array.from({ length: 8 }, (_, i) => RING_FEATURES.filter((_, bit) => (i >> bit) & 1));
 
 /** How long the guest may take to react. */
-const PATIENCE = { timeout: 20_000 };
+const PATIENCE = { timeout: 50_000 };
 
 /** v86's balloon model, which has no interface but this. */
 interface Balloon {
@@ -93,7 +93,7 @@ describe.skipIf(files instanceof GuestMissing)("v86's devices, upgraded", () => 
       const bind = (how: string) =>
         guest().succeed(`echo ${name} > /sys/bus/virtio/drivers/${driver}/${how}`);
       await bind("unbind");
-      const virtio = stockDevice(v86Cpu(guest().emulator), "virtio_net")?.virtio;
+      const virtio = stockDevice(v86Cpu(guest().emulator), "net")?.virtio;
       if (virtio === undefined) throw new Error("no net device");
       const others = FeatureSet.fromWords([...virtio.device_feature]).without(...RING_FEATURES);
       virtio.device_feature.set(others.with(...offer).words);
