@@ -86,9 +86,11 @@ describe("upgrade()", () => {
   const withNet = () => fakeEmulator({ virtio_net: { virtio: fakeVirtio() } });
 
   it("takes the devices that there are", async () => {
-    const [net, ...others] = await upgrade(withNet());
+    const virtio = fakeVirtio();
+    const [net, ...others] = await upgrade(fakeEmulator({ virtio_net: { virtio } }));
     expect(net?.type).toBe("net");
     expect(others).toEqual([]);
+    expect(virtio.queue_selected).toBe(virtio.queues[0]);
   });
 
   it("misses a device that was asked for, or any", async () => {

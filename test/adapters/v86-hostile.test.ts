@@ -1,5 +1,6 @@
 /** A hostile guest against v86's own net device with our queues in it: nothing throws, hangs, or reaches v86's model. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { UpgradedVirtio } from "../../src/adapters/v86/device";
 import type { VirtioError } from "../../src/errors";
 import { VIRTIO_PCI_ISR_CONFIG } from "../../src/spec/pci";
 import { upgrade } from "../../src/v86";
@@ -8,7 +9,7 @@ import { type Registers, V86Machine } from "./v86-machine";
 
 const AREAS = { descriptor: 0x1000, driver: 0x2000, device: 0x3000 };
 const SIZE = 8;
-const TX = 1;
+const [RX, TX] = [0, 1];
 const TX_OFFSET = 2;
 const FRAME = 0x8000;
 const [NEXT, WRITE, INDIRECT] = [1, 2, 4];
@@ -17,12 +18,15 @@ const NEEDS_RESET = 0x40;
 
 let machine: V86Machine;
 let registers: Registers;
+let device: UpgradedVirtio;
 const violations: VirtioError[] = [];
 const sent: Uint8Array[] = [];
 
 beforeAll(async () => {
   machine = await V86Machine.start({ net_device: { type: "virtio" } });
-  await upgrade(machine.emulator, { onViolation: (error) => violations.push(error) });
+  const [net] = await upgrade(machine.emulator, { onViolation: (error) => violations.push(error) });
+  if (!(net instanceof UpgradedVirtio)) throw new Error("no net device");
+  device = net;
   registers = machine.registers("net");
   machine.emulator.add_listener("net0-send", (frame) => sent.push(frame));
 });
@@ -191,6 +195,25 @@ describe("on the registers", () => {
     expect(split().usedIdx).toBe(1);
     expect(sent).toHaveLength(1);
   });
+});
+
+it("a ring that breaks silences the device's other rings too, and is told of once", () => {
+  const receive = { descriptor: 0x4000, driver: 0x5000, device: 0x6000 };
+  expect(registers.negotiate("VERSION_1")).toBe(0xb);
+  expect(registers.enable(TX, SIZE, AREAS)).toBe(1);
+  expect(registers.enable(RX, SIZE, receive)).toBe(1);
+  registers.status = LIVE;
+  const ring = new RawSplit(machine.memory, SIZE, receive);
+  ring.desc(0, { addr: FRAME, len: 2048, flags: WRITE });
+  offerHead(ring);
+  split().availIdx = 50_000;
+  notify();
+  const log = vi.spyOn(console, "log").mockImplementation(() => {});
+  machine.send("net0-receive", new Uint8Array(60));
+  log.mockRestore();
+  expect(ring.usedIdx).toBe(0);
+  device.breakDown(new Error("again"));
+  expectBroken("RING_INDEX_JUMP");
 });
 
 describe("what v86's model makes of a frame", () => {

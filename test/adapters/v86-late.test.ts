@@ -27,10 +27,10 @@ describe("9p", () => {
   const message = (tag: number): Buffer => Buffer.from([7, 0, 0, 0, 100, tag, 0]);
   const room = 16;
 
-  async function server() {
+  async function server(answer = (request: Uint8Array) => request) {
     const replies: (() => void)[] = [];
     const handle9p = (request: Uint8Array, reply: (bytes: Uint8Array) => void) =>
-      void replies.push(() => reply(request));
+      void replies.push(() => reply(answer(request)));
     const side = await started({ filesystem: { handle9p } }, "9p");
     return { side, replies };
   }
@@ -48,6 +48,19 @@ describe("9p", () => {
       const buffer = buffers[i];
       if (buffer !== undefined) expect(queue.bytes(buffer, 7)).toEqual(message(i + 1));
     }
+  });
+
+  it("writes as much of an answer as there is room for", async () => {
+    const { side, replies } = await server((bytes) => Buffer.concat([bytes, Buffer.alloc(room, 0xee)]));
+    const queue = new Driven(side, 0, negotiate(side, PACKED));
+    side.registers.status = LIVE;
+    const buffer = queue.add(message(1), room);
+    queue.publish();
+    replies[0]?.();
+    expect(queue.used()).toEqual([room]);
+    expect(queue.bytes(buffer, room + 1)).toEqual(
+      Buffer.concat([message(1), Buffer.alloc(room - 7, 0xee), Buffer.alloc(1)]),
+    );
   });
 
   it("RESET §2.4.1 device: an answer after the reset reaches neither the new ring nor the old buffer", async () => {

@@ -191,7 +191,6 @@ export class UpgradedVirtio implements UpgradedDevice, QueueHome {
   }
 
   private serve(handler: () => void): void {
-    if (!this.isLive) return;
     try {
       handler();
     } catch (error) {

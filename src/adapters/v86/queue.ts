@@ -45,7 +45,6 @@ export class UpgradedQueue implements V86VirtQueue {
   private queue: DeviceQueue | undefined;
   /** Taken, not popped yet. */
   private next: Request | undefined;
-  private isArmed = false;
   /** A saved queue that is restored when it is first used: v86 restores guest RAM after the devices. */
   private image: string | undefined;
 
@@ -146,7 +145,6 @@ export class UpgradedQueue implements V86VirtQueue {
   private take(): Request | undefined {
     return this.use((queue) => {
       if (queue.take(1) === 0) return undefined;
-      this.isArmed = false;
       const chain = queue.chain(0).keep();
       if (chain.readableBytes > READABLE_MAX) throw this.tooMuch(chain.readableBytes);
       return new Request(this.home.core, { queue, chain });
@@ -154,11 +152,7 @@ export class UpgradedQueue implements V86VirtQueue {
   }
 
   private arm(): void {
-    if (this.isArmed) return;
-    this.use((queue) => {
-      queue.arm();
-      this.isArmed = true;
-    });
+    this.use((queue) => queue.arm());
   }
 
   /** Does something with a ring that may be used; whatever goes wrong breaks the device and not the emulator. */
@@ -166,7 +160,7 @@ export class UpgradedQueue implements V86VirtQueue {
     if (!this.enabled || !this.home.isLive) return undefined;
     try {
       this.queue ??= this.restore();
-      return this.queue.error === undefined ? action(this.queue) : undefined;
+      return action(this.queue);
     } catch (error) {
       this.home.breakDown(error);
       return undefined;
@@ -178,7 +172,6 @@ export class UpgradedQueue implements V86VirtQueue {
     this.queue = undefined;
     this.next = undefined;
     this.image = undefined;
-    this.isArmed = false;
   }
 
   /** The ring as JSON, what was taken and not popped given back; nothing where there is none, or it is broken. */
@@ -192,7 +185,6 @@ export class UpgradedQueue implements V86VirtQueue {
 
   private restore(): DeviceQueue {
     const { image = "" } = this;
-    this.image = undefined;
     let saved: unknown;
     try {
       saved = JSON.parse(image);
