@@ -15,8 +15,8 @@ const WINDOW = 0x10000;
 /** DRIVER_OK and what comes before. */
 export const LIVE = 0xf;
 
-/** A buffer of a chain. */
-interface Buffer_ {
+/** A buffer of a chain, in guest memory. */
+interface Piece {
   readonly address: number;
   readonly length: number;
 }
@@ -64,12 +64,12 @@ export class Driven {
   }
 
   /** Adds a chain of a readable and a writable buffer, each left out when it has no bytes; gives the writable one. */
-  add(readable: Uint8Array, writable: number): Buffer_ {
+  add(readable: Uint8Array, writable: number): Piece {
     const { core } = this.side;
     const out = this.buffer(readable.length);
     const back = this.buffer(writable);
     if (readable.length > 0) core.view(out.address, out.length).set(readable);
-    const some = (buffer: Buffer_) => (buffer.length > 0 ? [buffer] : []);
+    const some = (buffer: Piece) => (buffer.length > 0 ? [buffer] : []);
     const { indirect } = this.half.ring;
     expect(this.half.add(some(out), some(back), { indirect })).toBeGreaterThan(0);
     return back;
@@ -86,7 +86,7 @@ export class Driven {
   }
 
   /** Bytes of a buffer. */
-  bytes({ address }: Buffer_, length: number): Buffer {
+  bytes({ address }: Piece, length: number): Buffer {
     return Buffer.from(this.side.core.view(address, length));
   }
 
@@ -100,7 +100,7 @@ export class Driven {
     this.half.dispose();
   }
 
-  private buffer(length: number): Buffer_ {
+  private buffer(length: number): Piece {
     return { address: length > 0 ? this.allocator.allocate(length) : 0, length };
   }
 }

@@ -4,6 +4,7 @@
  * v86's device model only if it may.
  */
 import type { Core } from "../../core/core";
+import { asVirtioError } from "../../device/queue-service";
 import { VirtioError } from "../../errors";
 import { FeatureSet } from "../../negotiation/feature-set";
 import { VIRTIO_F_VERSION_1 } from "../../spec/features";
@@ -197,13 +198,4 @@ export class UpgradedVirtio implements UpgradedDevice, QueueHome {
       this.breakDown(error);
     }
   }
-}
-
-/** What v86's device model threw, which a driver brought about. */
-function asVirtioError(error: unknown): VirtioError {
-  if (error instanceof VirtioError) return error;
-  const text = error instanceof Error ? error.message : String(error);
-  const internal = new VirtioError("INTERNAL", `the device model failed: ${text}`);
-  internal.cause = error;
-  return internal;
 }

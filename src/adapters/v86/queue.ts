@@ -8,7 +8,7 @@ import { DeviceQueue, type DeviceQueueOptions } from "../../virtqueue/device-que
 import type { RingLayout } from "../../virtqueue/layout";
 import type { QueueImage } from "../../virtqueue/queue-image";
 import type { V86BufferChain, V86VirtQueue } from "./emulator";
-import { Request } from "./request";
+import { PoppedRequest } from "./request";
 
 /** What a queue needs of the device around it. */
 export interface QueueHome {
@@ -44,7 +44,7 @@ export class UpgradedQueue implements V86VirtQueue {
   private readonly index: number;
   private queue: DeviceQueue | undefined;
   /** Taken, not popped yet. */
-  private next: Request | undefined;
+  private next: PoppedRequest | undefined;
   /** A saved queue that is restored when it is first used: v86 restores guest RAM after the devices. */
   private image: string | undefined;
 
@@ -101,14 +101,14 @@ export class UpgradedQueue implements V86VirtQueue {
 
   /** The next request; an empty one where there is none, whose reply goes nowhere. */
   pop_request(): V86BufferChain {
-    const request = this.next ?? this.take() ?? new Request(this.home.core);
+    const request = this.next ?? this.take() ?? new PoppedRequest(this.home.core);
     this.next = undefined;
     return request;
   }
 
   push_reply(chain: V86BufferChain): void {
     this.use((queue) => {
-      if (chain instanceof Request) chain.reply(queue);
+      if (chain instanceof PoppedRequest) chain.reply(queue);
     });
   }
 
@@ -142,12 +142,12 @@ export class UpgradedQueue implements V86VirtQueue {
     this.image = String(state[STATE_IMAGE]);
   }
 
-  private take(): Request | undefined {
+  private take(): PoppedRequest | undefined {
     return this.use((queue) => {
       if (queue.take(1) === 0) return undefined;
       const chain = queue.chain(0).keep();
       if (chain.readableBytes > READABLE_MAX) throw this.tooMuch(chain.readableBytes);
-      return new Request(this.home.core, { queue, chain });
+      return new PoppedRequest(this.home.core, { queue, chain });
     });
   }
 

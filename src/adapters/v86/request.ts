@@ -8,7 +8,7 @@ import type { DeviceQueue } from "../../virtqueue/device-queue";
 import type { V86BufferChain } from "./emulator";
 
 /** A chain that was popped; or, without one, what a model gets that pops where nothing is. */
-export class Request implements V86BufferChain {
+export class PoppedRequest implements V86BufferChain {
   readonly length_readable: number;
   readonly length_writable: number;
   readonly write_buffers: V86BufferChain["write_buffers"];

@@ -40,7 +40,8 @@ const RING_FEATURES = FeatureSet.of(
 const DEFAULT_OFFER = RING_FEATURES.without(VIRTIO_F_IN_ORDER);
 
 /**
- * Upgrades v86's devices, before the guest uses them: between the "emulator-ready" event and `run()`.
+ * Upgrades v86's devices, before the guest uses them: between the "emulator-ready" event and `run()`. v86's snapshots
+ * carry the rings from then on; a snapshot of a device in use that was made without the upgrade sets DEVICE_NEEDS_RESET.
  *
  * @param emulator a `V86` made with `autostart: false`
  * @returns the upgraded devices, in the order of the options

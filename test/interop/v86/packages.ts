@@ -22,7 +22,8 @@ export interface GuestFiles {
 export class GuestMissing extends Error {
   constructor(what: string) {
     super(
-      `${what}: the guest needs apt-get, dpkg-deb and Debian 12's packages ${WANTED.join(", ")} for i386`,
+      `${what}: the guest is made of Debian 12's i386 packages ${WANTED.join(", ")}, which apt-get downloads ` +
+        "here from the machine's own sources: it needs apt-get, dpkg-deb, and such a source within reach",
     );
     this.name = "GuestMissing";
   }
