@@ -84,6 +84,35 @@ describe("9p", () => {
   });
 });
 
+describe("9p on v86's own file system", () => {
+  /** Twalk from a fid that was never opened, on which v86's model fails. */
+  const unknownFid = Buffer.from([17, 0, 0, 0, 110, 1, 0, 9, 0, 0, 0, 10, 0, 0, 0, 0, 0]);
+
+  it("a request that its model fails on breaks the device alone", async () => {
+    const side = await started({ filesystem: {} }, "9p");
+    const queue = new Driven(side, 0, negotiate(side, PACKED));
+    side.registers.status = LIVE;
+    queue.add(unknownFid, 64);
+    queue.publish();
+    await vi.waitUntil(() => violation.mock.calls.length > 0);
+    expect(violation.mock.calls.map(([error]) => error.code)).toEqual(["INTERNAL"]);
+    expect(side.registers.status).toBe(LIVE | 0x40);
+    expect(queue.used()).toEqual([]);
+    violation.mockClear();
+  });
+
+  it("and not the device of after a reset", async () => {
+    const side = await started({ filesystem: {} }, "9p");
+    const queue = new Driven(side, 0, negotiate(side, PACKED));
+    side.registers.status = LIVE;
+    queue.add(unknownFid, 64);
+    queue.publish();
+    side.registers.status = 0;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect(side.registers.status).toBe(0);
+  });
+});
+
 describe("the console", () => {
   const [CONTROL_RX, CONTROL_TX] = [2, 3];
   const PORT_READY = 3;

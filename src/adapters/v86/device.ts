@@ -53,7 +53,9 @@ export class UpgradedVirtio implements UpgradedDevice, QueueHome {
   readonly type: StockDevice;
   readonly core: Core;
   readonly onTouched: UpgradeParts["onTouched"];
+  private readonly stock: V86StockDevice;
   private readonly virtio: V86Virtio;
+  private readonly queues: readonly UpgradedQueue[];
   private readonly onViolation: UpgradeParts["onViolation"];
   private status = 0;
   private accepted: FeatureSet | undefined;
@@ -66,13 +68,15 @@ export class UpgradedVirtio implements UpgradedDevice, QueueHome {
     const { virtio } = stock;
     this.type = type;
     this.core = core;
+    this.stock = stock;
     this.virtio = virtio;
     this.onTouched = onTouched;
     this.onViolation = onViolation;
     virtio.device_feature.set(FeatureSet.fromWords([...virtio.device_feature]).union(offer).words);
-    virtio.queues = virtio.queues.map((queue, index) => new UpgradedQueue(this, index, queue));
+    this.queues = virtio.queues.map((queue, index) => new UpgradedQueue(this, index, queue));
+    virtio.queues = [...this.queues];
     virtio.queue_selected = virtio.queues[virtio.queue_select] ?? null;
-    const [first] = virtio.queues;
+    const [first] = this.queues;
     if (stock.virtqueue !== undefined && first !== undefined) stock.virtqueue = first;
     this.watchStatus();
     this.guardNotifications();
@@ -177,7 +181,7 @@ export class UpgradedVirtio implements UpgradedDevice, QueueHome {
 
   /** An available buffer notification at an offset of the BAR: v86's model may index its queues by what is written. */
   private notified(index: number, offset: number, handler: () => void): void {
-    const { queues } = this.virtio;
+    const { queues } = this;
     const queue = queues[index];
     if (queue === undefined || queue.notify_offset * NOTIFY_BYTES !== offset) {
       const where =
@@ -187,15 +191,26 @@ export class UpgradedVirtio implements UpgradedDevice, QueueHome {
       const reason = `queue ${index} was notified at offset ${offset}: ${where}`;
       this.violation(new VirtioError("QUEUE_INDEX_RANGE", reason, { section: "4.1.4.4" }));
     } else if ((this.status & DRIVER_OK) === 0) {
-      this.early.set(index, () => this.serve(handler));
-    } else this.serve(handler);
+      this.early.set(index, () => this.serve(queue, handler));
+    } else this.serve(queue, handler);
   }
 
-  private serve(handler: () => void): void {
+  private serve(queue: UpgradedQueue, handler: () => void): void {
     try {
-      handler();
+      if (this.stock.ReceiveRequest === undefined) handler();
+      else this.serveByPromise(queue);
     } catch (error) {
       this.breakDown(error);
+    }
+  }
+
+  /** As v86's own handler, which leaves it to nobody to hear of a rejection: that would end a Node process. */
+  private serveByPromise(queue: UpgradedQueue): void {
+    while (queue.has_request()) {
+      const request = queue.pop_request();
+      this.stock.ReceiveRequest?.(request).catch((error) => {
+        if (request.isInFlight) this.breakDown(error);
+      });
     }
   }
 }

@@ -109,6 +109,8 @@ export interface V86StockDevice {
   readonly virtio: V86Virtio;
   /** The 9p device keeps its queue beside. */
   virtqueue?: V86VirtQueue;
+  /** The 9p device on v86's own file system: takes a request, and replies before the Promise settles. */
+  ReceiveRequest?(chain: V86BufferChain): Promise<void>;
 }
 
 /** The processor, which everything hangs on. */

@@ -100,7 +100,7 @@ export class UpgradedQueue implements V86VirtQueue {
   }
 
   /** The next request; an empty one where there is none, whose reply goes nowhere. */
-  pop_request(): V86BufferChain {
+  pop_request(): PoppedRequest {
     const request = this.next ?? this.take() ?? new PoppedRequest(this.home.core);
     this.next = undefined;
     return request;

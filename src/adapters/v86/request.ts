@@ -62,7 +62,8 @@ export class PoppedRequest implements V86BufferChain {
     if (this.taken?.queue === queue && !this.isReplied) queue.undo(this.taken.chain.token);
   }
 
-  private get isInFlight(): boolean {
+  /** Taken from a queue that lives, and not replied to. */
+  get isInFlight(): boolean {
     return this.taken?.queue.alive === true && !this.isReplied;
   }
 }
