@@ -8,6 +8,7 @@ const library = {
   conformance: "src/conformance.ts",
   scenarios: "src/scenarios.ts",
   node: "src/node.ts",
+  v86: "src/v86.ts",
 };
 
 // `clean` stays off: it would delete the sibling format's output; scripts/build.mjs removes dist/ instead.

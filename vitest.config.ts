@@ -8,7 +8,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^virtq$/, replacement: `${source}index.ts` },
-      { find: /^virtq\/(models|transport|conformance|scenarios|node)$/, replacement: `${source}$1.ts` },
+      { find: /^virtq\/(models|transport|conformance|scenarios|node|v86)$/, replacement: `${source}$1.ts` },
     ],
   },
   test: {

@@ -24,7 +24,8 @@ const ARROW = [
   ["report"],
   ["slim"],
   ["index", "node", "scenarios"],
-  ["cli"],
+  ["cli", "adapters"],
+  ["v86"],
 ];
 /** Packages that are installed with virtq, for its command line alone. */
 const CLI_PACKAGES = ["cac", "cli-table3", "picocolors"];

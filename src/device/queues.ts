@@ -5,7 +5,7 @@
 import type { Core } from "../core/core";
 import { VirtioError } from "../errors";
 import { VIRTQ_SIZE_MAX } from "../spec/queue";
-import { DeviceQueue } from "../virtqueue/device-queue";
+import { DeviceQueue, type DeviceQueueOptions } from "../virtqueue/device-queue";
 import type { GuestAddress, RingLayout } from "../virtqueue/layout";
 import type { QueueRecord } from "./device-image-form";
 import type { QueueDeclaration } from "./model";
@@ -32,6 +32,7 @@ export interface DeviceQueueSettings {
   readonly strictRing?: boolean;
   readonly recover?: boolean;
   readonly touched?: boolean;
+  readonly onTouched?: NonNullable<DeviceQueueOptions["onTouched"]>;
 }
 
 /** One virtqueue. */

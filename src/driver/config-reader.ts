@@ -183,7 +183,7 @@ function accessWidth(offset: number, bytes: number): 1 | 2 | 4 {
 }
 
 function isOneAccess(field: ConfigLayout | undefined): boolean {
-  return field !== undefined && accessWidth(field) === field.bytes;
+  return field !== undefined && accessWidth(field.offset, field.bytes) === field.bytes;
 }
 
 function hexValue(value: FieldValue, bytes: number): string {

@@ -18,6 +18,11 @@ export interface DeviceQueueOptions extends QueueOptions {
   readonly strictRing?: boolean;
   /** Give a bad chain back with length 0 where it has a head, instead of breaking the queue; default false. */
   readonly recover?: boolean;
+  /**
+   * Takes what {@link DeviceQueue.touched} would give, after each call that writes to the ring and before it returns:
+   * for a JIT or a remote memory that must know at once, whoever serves the queue. With it, `touched` is on.
+   */
+  readonly onTouched?: (ranges: readonly TouchedRange[]) => void;
 }
 
 /** The devices that live inside WASM. */
@@ -37,6 +42,7 @@ export class DeviceQueue extends RingHalf {
   readonly #records: Uint32Array;
   readonly #view: Chain;
   readonly #payload: TouchedRange[] | undefined;
+  readonly #onTouched: DeviceQueueOptions["onTouched"];
   /** IN_ORDER: tokens in the order of taking, a ring of `size`, and completions that wait for their turn. */
   readonly #order: Uint32Array;
   #orderFirst = 0;
@@ -47,12 +53,14 @@ export class DeviceQueue extends RingHalf {
   constructor(core: Core, options: DeviceQueueOptions) {
     const bits =
       (options.strictRing ? abi.OPTION_STRICT_RING : 0) | (options.recover ? abi.OPTION_RECOVER : 0);
-    super(core, options, abi.ROLE_DEVICE, bits);
+    const touched = options.touched || options.onTouched !== undefined;
+    super(core, { ...options, touched }, abi.ROLE_DEVICE, bits);
     this.#verbs = deviceVerbs(core.exports, this.ring.layout);
     this.#chainsAt = this.q + this.state.deviceRecords + this.batch * abi.COMPLETION_RECORD_BYTES;
     this.#records = new Uint32Array(this.batch);
     this.#order = new Uint32Array(this.ring.inOrder ? this.size : 0);
-    this.#payload = options.touched ? [] : undefined;
+    this.#onTouched = options.onTouched;
+    this.#payload = touched ? [] : undefined;
     const payload = this.#payload;
     const observe = payload
       ? (linear: number, length: number) => void payload.push({ address: core.guestAddress(linear), length })
@@ -198,7 +206,7 @@ export class DeviceQueue extends RingHalf {
   publish(): boolean {
     this.assertAlive();
     try {
-      return this.#result(this.#verbs.publish(this.q)) === 1;
+      return this.#told(this.#verbs.publish(this.q)) === 1;
     } catch (cause) {
       throw this.#trap(cause);
     }
@@ -207,13 +215,13 @@ export class DeviceQueue extends RingHalf {
   /** Asks for an available buffer notification with the next chain. True: one is there already, look again. */
   arm(): boolean {
     this.assertAlive();
-    return this.#result(this.#verbs.arm(this.q)) === 1;
+    return this.#told(this.#verbs.arm(this.q)) === 1;
   }
 
   /** Asks for no available buffer notifications; the driver may send some all the same. */
   disarm(): void {
     this.assertAlive();
-    this.#result(this.#verbs.disarm(this.q));
+    this.#told(this.#verbs.disarm(this.q));
   }
 
   /** True when something available was not taken yet. */
@@ -329,6 +337,15 @@ export class DeviceQueue extends RingHalf {
     if (cause instanceof VirtioError) return cause;
     this.setWord(abi.DEVICE_ERROR, QUEUE_BROKEN);
     return this.trapped(cause);
+  }
+
+  /** As {@link #result}, after telling of what was written. */
+  #told(code: number): number {
+    if (this.#onTouched !== undefined) {
+      const ranges = this.touched();
+      if (ranges.length > 0) this.#onTouched(ranges);
+    }
+    return this.#result(code);
   }
 
   /** A count or a flag; a breach of the driver is kept and reported, the caller's own mistake thrown. */

@@ -1,6 +1,7 @@
 // Serving the queues: bounded, fair, deferred, and what becomes of work that finishes late (§2.3, §2.4.1).
 import { describe, expect, it } from "vitest";
 import { VirtioError } from "../../src/errors";
+import type { TouchedRange } from "../../src/virtqueue/ring-half";
 import { addChains, driveTo, makeRig, type Rig, roundTrips, started } from "../control-rig";
 
 const TWO = {
@@ -36,6 +37,20 @@ describe("process", () => {
     expect(rig.device.process(6)).toBe("done");
     expect(rig.model.taken).toHaveLength(10);
     expect(rig.device.hasWork).toBe(false);
+  });
+
+  it("tells an observer of memory what it wrote, before it returns", async () => {
+    const told: number[] = [];
+    const onTouched = (ranges: readonly TouchedRange[]) =>
+      void told.push(...ranges.map(({ address }) => address));
+    const rig = await started(makeRig({ device: { onTouched } }));
+    rig.device.process();
+    told.length = 0;
+    send(rig, 3);
+    expect(told).toEqual([]);
+    rig.device.process();
+    expect(told).toContain(Number(rig.driver.queues[0]?.areas.device));
+    expect(told).toContain(Number(rig.driver.queues[0]?.areas.device) + 2);
   });
 
   it("gives each queue its share in turn", async () => {

@@ -45,6 +45,29 @@ describe.each(["split", "packed"] as const)("%s", (layout) => {
     });
   });
 
+  it("are told at once to an observer, after publish, arm and disarm, with the payload before the ring", () => {
+    const told: (readonly TouchedRange[])[] = [];
+    const { driver, device, buffer } = rig(layout, { device: { onTouched: (ranges) => told.push(ranges) } });
+    const back = buffer(16);
+    driver.add([], [back]);
+    driver.publish();
+    device.take();
+    const chain = device.chain(0);
+    chain.writer().write(Uint8Array.of(1, 2, 3));
+    device.complete(chain.token, 3);
+    expect(told).toEqual([]);
+    device.publish();
+    expect(told).toHaveLength(1);
+    expect(told[0]?.[0]).toEqual({ address: back.address, length: 3 });
+    expect(told[0]?.length).toBeGreaterThan(1);
+    device.disarm();
+    device.arm();
+    expect(told).toHaveLength(3);
+    expect(device.touched()).toEqual([]);
+    device.publish();
+    expect(told).toHaveLength(3);
+  });
+
   it("end a batch with the word that publishes it", () => {
     const { driver, buffer } = rig(layout, { driver: { touched: true } });
     driver.add([buffer(16)]);

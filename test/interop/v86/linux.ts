@@ -1,0 +1,148 @@
+/**
+ * One Linux in v86 under Node, driven over its first serial port. Every wait is bounded and its error shows the end of
+ * what the guest printed. `start` gives the emulator before its first instruction, so that devices can be added.
+ */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { V86, type V86Options } from "v86";
+import { initrd, READY } from "./initrd";
+import type { GuestFiles } from "./packages";
+
+/** How long a boot may take, in milliseconds; a loaded machine needs a minute. */
+export const BOOT_PATIENCE = 240_000;
+/** How long a command may take unless it says otherwise, in milliseconds. */
+const PATIENCE = 60_000;
+/** The initrd is put at 64 MiB, so that RAM ends behind it; v86 wants a multiple of 128 KiB. */
+const MEMORY_BYTES = 128 * 1024 * 1024;
+const TAIL = 2_000;
+/** The end of a command that nobody waited for any more. */
+const STALE = /\nvirtq-\d+ \d+\n/;
+
+/** What a command printed, and its exit code. */
+export interface Result {
+  readonly output: string;
+  readonly code: number;
+}
+
+/** What can be chosen for a boot. */
+export interface LinuxOptions {
+  /** v86's own options, for its stock devices. */
+  readonly v86?: Partial<V86Options>;
+  /** Called when the emulator is complete and before it runs. */
+  readonly prepare?: (emulator: V86) => void | Promise<void>;
+  /** Where the console goes too, besides what commands take of it. */
+  readonly onOutput?: (text: string) => void;
+}
+
+/** A guest that runs. */
+export class Linux {
+  readonly emulator: V86;
+  private readonly onOutput: ((text: string) => void) | undefined;
+  /** What was printed and belongs to no command yet. */
+  private printed = "";
+  private tail = "";
+  private waiting: (() => void) | undefined;
+  private commands = 0;
+
+  private constructor(emulator: V86, onOutput: LinuxOptions["onOutput"]) {
+    this.emulator = emulator;
+    this.onOutput = onOutput;
+    emulator.add_listener("serial0-output-byte", (byte) => this.receive(String.fromCharCode(byte)));
+  }
+
+  /** Boots to the init's loop. @throws Error with the console's end when that takes too long */
+  static async start(files: GuestFiles, options: LinuxOptions = {}): Promise<Linux> {
+    const emulator = new V86({
+      wasm_path: createRequire(import.meta.url).resolve("v86/build/v86.wasm"),
+      bios: { buffer: contents(files.bios) },
+      vga_bios: { buffer: contents(files.vgaBios) },
+      bzimage: { buffer: contents(files.kernel) },
+      initrd: { buffer: exact(initrd(files)) },
+      cmdline: "console=ttyS0 tsc=reliable mitigations=off random.trust_cpu=on quiet",
+      memory_size: MEMORY_BYTES,
+      acpi: false,
+      autostart: false,
+      fastboot: true,
+      ...options.v86,
+    });
+    const linux = new Linux(emulator, options.onOutput);
+    try {
+      await new Promise<void>((resolve) => emulator.add_listener("emulator-ready", () => resolve()));
+      await options.prepare?.(emulator);
+      await emulator.run();
+      await linux.until("the boot", BOOT_PATIENCE, READY);
+    } catch (error) {
+      await linux.stop();
+      throw error;
+    }
+    return linux;
+  }
+
+  /**
+   * Runs a line of shell; one at a time.
+   *
+   * @param command without a line feed, at most 4000 characters
+   * @throws Error with the console's end when it takes longer than `patience` milliseconds
+   */
+  async run(command: string, patience = PATIENCE): Promise<Result> {
+    const tag = `virtq-${++this.commands}`;
+    this.emulator.serial0_send(`${tag} ${command}\n`);
+    const [output = "", code] = await this.until(command, patience, new RegExp(`\\n${tag} (\\d+)\\n`));
+    return { output: output.split(STALE).at(-1)?.trim() ?? "", code: Number(code) };
+  }
+
+  /** {@link run} of what must succeed. @throws Error with the output of what didn't */
+  async succeed(command: string, patience?: number): Promise<string> {
+    const { output, code } = await this.run(command, patience);
+    if (code !== 0) throw new Error(`${command}: exit code ${code}: ${output}`);
+    return output;
+  }
+
+  /** Sends an event to v86's devices, as its adapters do. */
+  send(event: string, value: unknown): void {
+    (this.emulator as unknown as { bus: { send(event: string, value: unknown): void } }).bus.send(
+      event,
+      value,
+    );
+  }
+
+  /** Ends the guest. */
+  async stop(): Promise<void> {
+    await this.emulator.destroy();
+  }
+
+  private receive(text: string): void {
+    this.printed += text;
+    this.tail = (this.tail + text).slice(-TAIL);
+    this.onOutput?.(text);
+    this.waiting?.();
+  }
+
+  /** Waits for a mark; gives what stands before it and the mark's groups, and forgets both. */
+  private until(what: string, patience: number, mark: string | RegExp): Promise<string[]> {
+    return new Promise((resolve, reject) => {
+      const end = (how: () => void) => {
+        this.waiting = undefined;
+        clearTimeout(timer);
+        how();
+      };
+      const look = () => {
+        const found = this.printed.match(mark);
+        if (found === null) return;
+        const before = this.printed.slice(0, found.index);
+        this.printed = this.printed.slice((found.index ?? 0) + found[0].length);
+        end(() => resolve([before, ...found.slice(1)]));
+      };
+      const timer = setTimeout(
+        () =>
+          end(() => reject(new Error(`${what}: nothing after ${patience} ms; the console:\n${this.tail}`))),
+        patience,
+      );
+      this.waiting = look;
+      look();
+    });
+  }
+}
+
+const exact = (bytes: Uint8Array): ArrayBuffer => new Uint8Array(bytes).buffer;
+const contents = (path: string): ArrayBuffer => exact(readFileSync(path));
