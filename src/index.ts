@@ -7,6 +7,7 @@ export { type Core, type CoreOptions, loadCore, loadCoreSync } from "./core/core
 export type { GuestRegion } from "./core/regions";
 export { type StateArea, stateBytes } from "./core/state-area";
 export { type DeviceOptions, VirtioDevice } from "./device/device";
+export type { DeviceCounters } from "./device/device-counters";
 export type { DeviceImage } from "./device/device-image-form";
 export { type InterfaceEvidence, LEGACY_DETECTIONS, type LegacyDetection } from "./device/legacy";
 export type { ConfigField, DeviceContext, DeviceModel, QueueDeclaration } from "./device/model";
@@ -29,4 +30,5 @@ export { DeviceQueue, type DeviceQueueOptions } from "./virtqueue/device-queue";
 export { DriverQueue, type DriverQueueOptions, type Segment } from "./virtqueue/driver-queue";
 export { GuestAllocator } from "./virtqueue/guest-allocator";
 export { type RingAreas, type RingLayout, ringAreas, ringLayout } from "./virtqueue/layout";
+export { QueueTally } from "./virtqueue/queue-tally";
 export type { QueueOptions } from "./virtqueue/ring-half";

@@ -16,6 +16,9 @@ import type { Lifecycle } from "./lifecycle";
 import type { QueueRegisters } from "./queue-registers";
 import { asVirtioError } from "./queue-service";
 
+/** A handler that is under way, or a model's call, is in no image. */
+const SERVED = "it is being served: not from within a handler or a model";
+
 /** The device around its image. */
 export interface ImagedDevice extends JudgedDevice {
   readonly state: DeviceState;
@@ -28,22 +31,29 @@ export interface ImagedDevice extends JudgedDevice {
   needsReset(error: VirtioError): void;
 }
 
+/** Why the device can't be saved now, if it can't. */
+export function hindrance({ state, model, queues, interrupts }: ImagedDevice): VirtioError | undefined {
+  const { phase, outstanding } = state;
+  const { broken, inFlight } = queues;
+  if (interrupts.held) return busy(SERVED);
+  if (phase === "resetting") return busy("its reset is not over");
+  if (!goesOn(phase)) return undefined;
+  if (broken !== undefined)
+    return busy(
+      `queue ${broken} is broken, and the driver took DEVICE_NEEDS_RESET back: a reset comes first`,
+    );
+  if (model.save !== undefined || inFlight + outstanding === 0) return undefined;
+  return busy(
+    `${inFlight} chains and ${outstanding} answers are out, and the model saves none: wait for process() and idle()`,
+  );
+}
+
 /** @throws VirtioError DEVICE_BUSY while something is under way that no image can hold */
 export function saveDevice(device: ImagedDevice): DeviceImage {
   const { state, model, features, config, configRegisters, queues, interrupts } = device;
   const { phase, status } = state;
-  assertIdle(device);
-  if (phase === "resetting") throw busy("its reset is not over");
-  const goOn = goesOn(phase);
-  const { broken, inFlight } = queues;
-  if (goOn && broken !== undefined) {
-    throw busy(`queue ${broken} is broken, and the driver took DEVICE_NEEDS_RESET back: a reset comes first`);
-  }
-  if (goOn && model.save === undefined && inFlight + state.outstanding > 0) {
-    throw busy(
-      `${inFlight} chains and ${state.outstanding} answers are out, and the model saves none: wait for process() and idle()`,
-    );
-  }
+  const reason = hindrance(device);
+  if (reason !== undefined || phase === "resetting") throw reason; // of a reset it has one
   return sealed({
     schema: "virtq.device/1",
     deviceId: model.deviceId,
@@ -51,7 +61,7 @@ export function saveDevice(device: ImagedDevice): DeviceImage {
     phase,
     features: features.save(),
     config: { ...config.save(), notices: configRegisters.notices, noticeWaits: interrupts.configWaits },
-    queues: queues.save(goOn),
+    queues: queues.save(goesOn(phase)),
     model: asJson(model.save?.()),
   });
 }
@@ -65,7 +75,7 @@ export function restoreDevice(device: ImagedDevice, given: unknown): void {
   const { state, model, features, config, configRegisters, queues, queueRegisters, interrupts } = device;
   const image = readImage(given);
   judgeImage(image, device);
-  assertIdle(device);
+  if (interrupts.held) throw busy(SERVED);
   if (state.phase !== "reset" || state.status !== 0)
     throw busy(
       `phase ${state.phase}, status ${hex(state.status)}: an image goes into a device after its reset`,
@@ -110,11 +120,6 @@ function tell({ report, state, features }: ImagedDevice): void {
     sets: setNames(features.type, features.offered, features.accepted, features.negotiated),
     note: `restored from an image, phase ${state.phase}`,
   });
-}
-
-/** A handler that is under way, or a model's call, is in no image. */
-function assertIdle({ interrupts }: ImagedDevice): void {
-  if (interrupts.held) throw busy("it is being served: not from within a handler or a model");
 }
 
 function busy(reason: string): VirtioError {

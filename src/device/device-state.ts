@@ -38,6 +38,8 @@ export class DeviceState {
 
 /** Says what happened to whoever listens. */
 export class DeviceReporter {
+  /** Breaches so far. */
+  violations = 0;
   private readonly onEvent: EventSink | undefined;
   private readonly onViolation: ((error: VirtioError) => void) | undefined;
   /** The access that is under way and that no event has carried yet. */
@@ -77,6 +79,7 @@ export class DeviceReporter {
 
   /** A breach of the driver: an event with its code, and `onViolation`. */
   violation(error: VirtioError, more: Pick<ControlEvent, "policy"> = {}): void {
+    this.violations++;
     const field = error.queue === undefined ? {} : { field: `queue ${error.queue}` };
     this.event({
       step: "violation",

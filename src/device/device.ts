@@ -12,8 +12,9 @@ import type { RingLayout } from "../virtqueue/layout";
 import { ConfigRegisters } from "./config-registers";
 import { ConfigSpace } from "./config-space";
 import { deviceContext } from "./device-context";
+import type { DeviceCounters } from "./device-counters";
 import { DeviceFeatures } from "./device-features";
-import { type ImagedDevice, restoreDevice, saveDevice } from "./device-image";
+import { hindrance, type ImagedDevice, restoreDevice, saveDevice } from "./device-image";
 import type { DeviceImage } from "./device-image-form";
 import { DeviceReporter, DeviceState } from "./device-state";
 import { FeatureRegisters } from "./feature-registers";
@@ -70,6 +71,7 @@ export class VirtioDevice {
   private readonly late = new LateWork();
   private readonly life: Lifecycle;
   private readonly imaged: ImagedDevice;
+  private notified = 0;
 
   /**
    * @throws VirtioError BAD_ARGUMENT if the offer contradicts itself (the missing bit is named), UNKNOWN_NAME
@@ -199,6 +201,15 @@ export class VirtioDevice {
     return this.service.hasWork || this.life.canSettle;
   }
 
+  /** What the device has done since it was made, as plain data. A reset or a snapshot changes nothing of it. */
+  get counters(): DeviceCounters {
+    const { notified: availableNotifications, model, report, queues } = this;
+    const { chains, bytesToDevice, bytesFromDevice, usedNotifications, usedSuppressed } = queues.tally;
+    const moved = { chains, bytesToDevice, bytesFromDevice };
+    const notifications = { availableNotifications, usedNotifications, usedSuppressed };
+    return { ...moved, ...notifications, drops: model.drops ?? 0, violations: report.violations };
+  }
+
   /** Gives notifications to a transport from now on. */
   connect(handler: InterruptHandler, facts: TransportFacts = {}): void {
     this.interrupts.handler = handler;
@@ -289,6 +300,7 @@ export class VirtioDevice {
 
   /** An available buffer notification: marks the queue, nothing else. With NOTIFICATION_DATA its low half counts (§2.9). */
   notify(kickValue: number): void {
+    this.notified++;
     this.queueRegisters.notify(kickValue);
   }
 
@@ -338,6 +350,11 @@ export class VirtioDevice {
   needsReset(error: VirtioError): void {
     this.report.violation(error);
     this.life.breakDown();
+  }
+
+  /** Whether {@link save} would be let through now. */
+  get canSave(): boolean {
+    return hindrance(this.imaged) === undefined;
   }
 
   /**

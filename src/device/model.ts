@@ -76,6 +76,8 @@ export interface DeviceModel {
   readonly config: readonly ConfigField[];
   /** Its configuration is little-endian on the legacy interface, too (the balloon's, §5.5.4). Default false. */
   readonly littleEndianConfig?: boolean;
+  /** What it had to give up so far, whoever sent it: frames of a network device, for example. Only grows. */
+  readonly drops?: number;
   /** Judges an accepted set that is otherwise fine; a sentence, given or thrown, refuses FEATURES_OK (§2.2.2). */
   validate?(accepted: FeatureSet): string | undefined;
   /** DRIVER_OK arrived. Set up, don't serve. */

@@ -7,6 +7,7 @@ import { VirtioError } from "../errors";
 import { VIRTQ_SIZE_MAX } from "../spec/queue";
 import { DeviceQueue, type DeviceQueueOptions } from "../virtqueue/device-queue";
 import type { GuestAddress, RingLayout } from "../virtqueue/layout";
+import { QueueTally } from "../virtqueue/queue-tally";
 import type { QueueRecord } from "./device-image-form";
 import type { QueueDeclaration } from "./model";
 
@@ -52,6 +53,8 @@ export interface QueueSlot {
 
 /** All queues of one device. */
 export class DeviceQueues {
+  /** What all of them have done, in all their lives. */
+  readonly tally = new QueueTally();
   private readonly slots: readonly QueueSlot[];
   private readonly core: Core;
   private readonly settings: DeviceQueueSettings;
@@ -108,7 +111,9 @@ export class DeviceQueues {
       return fault("QUEUE_SIZE_INVALID", text, index);
     }
     try {
-      slot.queue = new DeviceQueue(this.core, { ...this.settings, index, ring, size, areas, onViolation });
+      const { tally } = this;
+      const options = { ...this.settings, index, ring, size, areas, onViolation, tally };
+      slot.queue = new DeviceQueue(this.core, options);
     } catch (error) {
       if (error instanceof VirtioError) return error;
       throw error;
@@ -140,7 +145,16 @@ export class DeviceQueues {
         slot.wasReset = wasReset;
         if (setup === null) continue;
         const { size, areas, image } = setup;
-        const options = { ...this.settings, index, ring, size, areas, onViolation: onViolation(index) };
+        const { tally } = this;
+        const options = {
+          ...this.settings,
+          index,
+          ring,
+          size,
+          areas,
+          onViolation: onViolation(index),
+          tally,
+        };
         slot.queue =
           image === null
             ? new DeviceQueue(this.core, options)

@@ -53,6 +53,12 @@ export class NetModel implements DeviceModel, NetPlug {
     this.counters = this.count;
   }
 
+  /** Frames of either direction that did not arrive. */
+  get drops(): number {
+    const { lost, malformed, unfit, missed } = this.count;
+    return lost + malformed + unfit + missed;
+  }
+
   /** Whether the cable is in: nothing passes without it. The driver is told if it knows STATUS (§5.1.4). */
   get linkUp(): boolean {
     return this.isUp;

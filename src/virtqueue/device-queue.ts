@@ -9,6 +9,7 @@ import { VirtioError } from "../errors";
 import { IN_ORDER_VIOLATION, QUEUE_BROKEN } from "../spec/result";
 import { Chain } from "./chain";
 import { type QueueImage, restoreHalf, saveHalf } from "./queue-image";
+import { QueueTally } from "./queue-tally";
 import { countOf, type QueueOptions, RingHalf, type TouchedRange } from "./ring-half";
 import { continueDevice, startDevice } from "./start";
 
@@ -23,6 +24,8 @@ export interface DeviceQueueOptions extends QueueOptions {
    * for a JIT or a remote memory that must know at once, whoever serves the queue. With it, `touched` is on.
    */
   readonly onTouched?: (ranges: readonly TouchedRange[]) => void;
+  /** Where the queue counts; default: a tally of its own. */
+  readonly tally?: QueueTally;
 }
 
 /** The devices that live inside WASM. */
@@ -36,6 +39,13 @@ const BACKENDS: Readonly<Record<Backend, number>> = {
 
 /** The device half of a virtqueue. */
 export class DeviceQueue extends RingHalf {
+  /** What the queue has done. Chains of {@link run} are counted, their bytes are not. */
+  readonly tally: Readonly<QueueTally>;
+  readonly #count: QueueTally;
+  /** Readable bytes of the chain in flight, by its token's slot. */
+  readonly #readable: Float64Array;
+  /** Chains used since the last publish. */
+  #unshown = 0;
   readonly #verbs: DeviceVerbs;
   readonly #chainsAt: number;
   /** Word index of each chain record of the last take. */
@@ -60,6 +70,9 @@ export class DeviceQueue extends RingHalf {
     this.#records = new Uint32Array(this.batch);
     this.#order = new Uint32Array(this.ring.inOrder ? this.size : 0);
     this.#onTouched = options.onTouched;
+    this.#count = options.tally ?? new QueueTally();
+    this.tally = this.#count;
+    this.#readable = new Float64Array(this.size);
     this.#payload = touched ? [] : undefined;
     const payload = this.#payload;
     const observe = payload
@@ -107,6 +120,8 @@ export class DeviceQueue extends RingHalf {
       const segments = (words[at + 1] ?? 0) + (words[at + 2] ?? 0);
       const token = words[at] ?? 0;
       if (inOrder) this.#append(token);
+      const readable = at + (abi.CHAIN_READABLE_BYTES >>> 2);
+      this.#readable[token & 0xffff] = (words[readable] ?? 0) + (words[readable + 1] ?? 0) * 2 ** 32;
       const code = words[at + 3] ?? 0;
       if (code) {
         this.complete(token, 0);
@@ -157,9 +172,18 @@ export class DeviceQueue extends RingHalf {
       throw this.#trap(cause);
     }
     if (code === 0) {
+      this.#used(token, written);
       if (this.ring.inOrder) this.#releaseHeld();
     } else if (code === IN_ORDER_VIOLATION) this.#held.set(token, written);
     else if (code !== QUEUE_BROKEN) throw this.mistake(code);
+  }
+
+  #used(token: number, written: number): void {
+    const count = this.#count;
+    count.chains++;
+    count.bytesToDevice += this.#readable[token & 0xffff] ?? 0;
+    count.bytesFromDevice += written;
+    this.#unshown++;
   }
 
   /** Notes a taken chain behind those taken before it. */
@@ -184,6 +208,7 @@ export class DeviceQueue extends RingHalf {
       this.#held.delete(token);
       const code = this.#verbs.complete(this.q, token, written);
       if (code < 0) throw this.mistake(code);
+      this.#used(token, written);
       this.#shift();
     }
   }
@@ -206,7 +231,11 @@ export class DeviceQueue extends RingHalf {
   publish(): boolean {
     this.assertAlive();
     try {
-      return this.#told(this.#verbs.publish(this.q)) === 1;
+      const isWanted = this.#told(this.#verbs.publish(this.q)) === 1;
+      if (isWanted) this.#count.usedNotifications++;
+      else if (this.#unshown > 0) this.#count.usedSuppressed++;
+      this.#unshown = 0;
+      return isWanted;
     } catch (cause) {
       throw this.#trap(cause);
     }
@@ -241,7 +270,10 @@ export class DeviceQueue extends RingHalf {
   run(backend: Backend, budget: number): number {
     this.assertAlive();
     try {
-      return this.#result(this.#verbs.run(this.q, BACKENDS[backend], countOf(budget)));
+      const served = this.#result(this.#verbs.run(this.q, BACKENDS[backend], countOf(budget)));
+      this.#count.chains += served;
+      this.#unshown += served;
+      return served;
     } catch (cause) {
       throw this.#trap(cause);
     }

@@ -1,0 +1,94 @@
+/** What a device queue counts: chains used, their bytes, and notifications that were due or not. */
+import { describe, expect, it } from "vitest";
+import { DeviceQueue } from "../../src/virtqueue/device-queue";
+import { QueueTally } from "../../src/virtqueue/queue-tally";
+import { rig } from "./queue-rig";
+
+const FEATURES = [{}, { eventIdx: true }, { inOrder: true }, { eventIdx: true, indirect: true }];
+
+describe.each(["split", "packed"] as const)("a %s queue", (layout) => {
+  it.each(FEATURES)("counts what is used, in any order: %o", (features) => {
+    const { driver, device, buffer } = rig(layout, { features });
+    for (const [out, back] of [
+      [16, 0],
+      [100, 32],
+      [0, 64],
+    ] as const) {
+      const some = (bytes: number) => (bytes > 0 ? [buffer(bytes)] : []);
+      driver.add(some(out), some(back), { indirect: features.indirect ?? false });
+    }
+    driver.publish();
+    expect(device.take()).toBe(3);
+    const tokens = [0, 1, 2].map((i) => device.chain(i).token);
+    expect(device.tally).toMatchObject({ chains: 0, bytesToDevice: 0, bytesFromDevice: 0 });
+    device.complete(tokens[2] ?? 0, 64);
+    // With IN_ORDER the last one waits for the others.
+    const isHeld = "inOrder" in features;
+    expect(device.tally.chains).toBe(isHeld ? 0 : 1);
+    device.complete(tokens[0] ?? 0, 0);
+    device.complete(tokens[1] ?? 0, 7);
+    expect(device.tally).toMatchObject({ chains: 3, bytesToDevice: 116, bytesFromDevice: 71 });
+  });
+
+  it("counts a publish that notifies, one that needn't, and none that shows nothing", () => {
+    const { driver, device, buffer } = rig(layout);
+    const serve = () => {
+      driver.add([buffer(8)], []);
+      driver.publish();
+      device.take();
+      device.complete(device.chain(0).token, 0);
+      device.publish();
+    };
+    device.publish();
+    expect(device.tally).toMatchObject({ usedNotifications: 0, usedSuppressed: 0 });
+    serve();
+    driver.disarm();
+    serve();
+    serve();
+    device.publish();
+    expect(device.tally).toEqual({
+      chains: 3,
+      bytesToDevice: 24,
+      bytesFromDevice: 0,
+      usedNotifications: 1,
+      usedSuppressed: 2,
+    });
+  });
+
+  it("counts no chain that was given back, and a refused completion neither", () => {
+    const { driver, device, buffer } = rig(layout);
+    driver.add([buffer(8)], []);
+    driver.publish();
+    device.take();
+    device.undo(device.chain(0).token);
+    expect(device.take()).toBe(1);
+    const { token } = device.chain(0);
+    expect(() => device.complete(token, 1)).toThrow();
+    expect(device.tally.chains).toBe(0);
+    device.complete(token, 0);
+    expect(() => device.complete(token, 0)).toThrow();
+    expect(device.tally).toMatchObject({ chains: 1, bytesToDevice: 8 });
+  });
+
+  it("counts the chains of a device inside WASM", () => {
+    const { driver, device, buffer } = rig(layout);
+    for (let i = 0; i < 3; i++) driver.add([buffer(8)], []);
+    driver.publish();
+    expect(device.run("sink", 8)).toBe(3);
+    device.publish();
+    expect(device.tally).toMatchObject({ chains: 3, usedNotifications: 1 });
+  });
+
+  it("shares a tally, which outlives it", () => {
+    const tally = new QueueTally();
+    const { core, driver, device, deviceOptions, buffer } = rig(layout, { device: { tally } });
+    driver.add([buffer(8)], []);
+    driver.publish();
+    device.take();
+    device.complete(device.chain(0).token, 0);
+    device.dispose();
+    const next = new DeviceQueue(core, deviceOptions);
+    expect(next.tally).toBe(tally);
+    expect(tally.chains).toBe(1);
+  });
+});
