@@ -13,17 +13,36 @@ const nothing = (): void => {};
 /** An emulator with so many MiB of guest RAM, which begins behind the first page of its memory. */
 export function fakeEmulator(devices: Readonly<Record<string, unknown>> = {}, mebibytes = 2) {
   const memory = new WebAssembly.Memory({ initial: 1 + mebibytes * 16 });
-  const pci = { register_device: () => new Int32Array(64), raise_irq: nothing, lower_irq: nothing };
+  const pci = {
+    devices: [],
+    device_spaces: [],
+    register_device: () => new Int32Array(64),
+    raise_irq: nothing,
+    lower_irq: nothing,
+  };
+  const empty = () => ({ write16: nothing, device: undefined });
   const dirty: [low: number, high: number][] = [];
   const cpu: V86Cpu = {
-    io: { register_read: nothing, register_write: nothing },
+    io: {
+      ports: Array.from({ length: 65536 }, empty),
+      create_empty_entry: empty,
+      register_read: nothing,
+      register_write: nothing,
+    },
     devices: { pci, ...devices },
     mem8: { byteOffset: PAGE },
     memory_size: Uint32Array.of(mebibytes * 16 * PAGE),
     wasm_memory: memory,
     jit_dirty_cache: (low, high) => void dirty.push([low, high]),
+    get_state: () => [],
+    set_state: nothing,
+    reboot_internal: nothing,
   };
-  return { v86: { cpu }, dirty };
+  const snapshots = {
+    save_state: () => Promise.resolve(new ArrayBuffer(0)),
+    restore_state: () => Promise.resolve(),
+  };
+  return { v86: { cpu }, ...snapshots, dirty };
 }
 
 /** A device of two queues that offers VERSION_1. */

@@ -9,16 +9,7 @@ import { type StockDevice, stockDevice, v86Cpu } from "../../src/adapters/v86/ho
 import { FeatureSet } from "../../src/negotiation/feature-set";
 import * as pci from "../../src/spec/pci";
 import { type Areas, RawMemory } from "../raw-ring";
-
-/** v86's port accesses, as its processor makes them. */
-interface Ports {
-  port_read8(port: number): number;
-  port_read16(port: number): number;
-  port_read32(port: number): number;
-  port_write8(port: number, value: number): void;
-  port_write16(port: number, value: number): void;
-  port_write32(port: number, value: number): void;
-}
+import type { Ports } from "./v86-ports";
 
 /** PCI device number << 3. */
 const IDE = 0xf0;

@@ -16,6 +16,9 @@ type PortWrite = (value: number) => void;
 
 /** The I/O ports. Handlers run with `this` = the device that they were registered with. */
 export interface V86Io {
+  /** All 65536, by port; `device` is undefined where nothing is. */
+  readonly ports: V86PortEntry[];
+  create_empty_entry(): V86PortEntry;
   register_read(port: number, device: object, read8?: PortRead, read16?: PortRead, read32?: PortRead): void;
   register_write(
     port: number,
@@ -43,11 +46,16 @@ export interface V86PciDevice {
   readonly pci_bars: readonly (V86Bar | undefined)[];
 }
 
-/** The PCI bus. */
+/** The PCI bus. Both lists are by device number << 3. */
 export interface V86Pci {
+  readonly devices: (V86PciDevice | undefined)[];
+  /** Live configuration spaces as words: v86 reads and writes them for the guest. */
+  readonly device_spaces: (Int32Array | undefined)[];
   /** Gives the live configuration space as 64 words. */
   register_device(device: V86PciDevice): Int32Array;
+  /** Raises one of four lines, which depends on device number and pin. */
   raise_irq(pciId: number): void;
+  /** Lowers that line, whoever else holds it. */
   lower_irq(pciId: number): void;
 }
 
@@ -125,4 +133,17 @@ export interface V86Cpu {
   readonly wasm_memory: WebAssembly.Memory;
   /** Forgets code that was compiled from [low, high) of guest RAM. */
   jit_dirty_cache(low: number, high: number): void;
+  /** A snapshot: strings and numbers are kept as they are. */
+  get_state(): unknown[];
+  /** Takes a snapshot over: the devices first, guest RAM last. */
+  set_state(state: readonly unknown[]): void;
+  /** What `restart()` and the guest's own reboot do. */
+  reboot_internal(): void;
+}
+
+/** The emulator itself, as far as its snapshots go. */
+export interface V86Emulator {
+  readonly v86: { readonly cpu: V86Cpu };
+  save_state(): Promise<ArrayBuffer>;
+  restore_state(state: ArrayBuffer): Promise<void>;
 }

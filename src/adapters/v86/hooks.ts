@@ -3,7 +3,7 @@
  * another version may lack a name. Nothing is changed here.
  */
 import { VirtioError } from "../../errors";
-import type { V86Cpu, V86StockDevice } from "./emulator";
+import type { V86Cpu, V86Emulator, V86StockDevice } from "./emulator";
 
 /** v86's own virtio devices: their device types, and v86's names of them in `cpu.devices`. */
 export const STOCK_DEVICES = {
@@ -34,6 +34,19 @@ const CPU: Names = {
   "wasm_memory.buffer": "object",
   "wasm_memory.grow": "function",
   jit_dirty_cache: "function",
+};
+
+/** What attaching takes besides. */
+const BUS: Names = {
+  "v86.cpu.io.ports": "object",
+  "v86.cpu.io.create_empty_entry": "function",
+  "v86.cpu.devices.pci.devices": "object",
+  "v86.cpu.devices.pci.device_spaces": "object",
+  "v86.cpu.get_state": "function",
+  "v86.cpu.set_state": "function",
+  "v86.cpu.reboot_internal": "function",
+  save_state: "function",
+  restore_state: "function",
 };
 
 const VIRTIO: Names = {
@@ -82,6 +95,18 @@ export function v86Cpu(emulator: object): V86Cpu {
   if (typeof cpu !== "object" || cpu === null) throw unsupported(["v86.cpu"]);
   require(cpu, "v86.cpu.", CPU);
   return cpu as V86Cpu;
+}
+
+/**
+ * An emulator with all that devices on its PCI bus need.
+ *
+ * @param emulator a `V86` from its "emulator-ready" event on
+ * @throws VirtioError EMULATOR_UNSUPPORTED naming what is missing
+ */
+export function v86Emulator(emulator: object): V86Emulator {
+  v86Cpu(emulator);
+  require(emulator, "", BUS);
+  return emulator as V86Emulator;
 }
 
 /**

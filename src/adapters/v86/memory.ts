@@ -4,6 +4,7 @@
  */
 import { type Core, loadCore } from "../../core/core";
 import type { GuestRegion } from "../../core/regions";
+import { stateBytes } from "../../core/state-area";
 import { VirtioError } from "../../errors";
 import type { TouchedRange } from "../../virtqueue/ring-half";
 import type { V86Cpu } from "./emulator";
@@ -45,6 +46,16 @@ function grow(memory: WebAssembly.Memory, pages: number): number {
       `v86's memory of ${memory.buffer.byteLength} bytes can't grow by ${pages} pages`,
     );
   }
+}
+
+/**
+ * Bytes of state for device halves of these sizes.
+ *
+ * @param batch most chains per crossing; default as `stateBytes()`
+ */
+export function stateOf(sizes: readonly number[], batch?: number): number {
+  const more = { touched: true, ...(batch !== undefined && { batch }) };
+  return sizes.reduce((sum, maxQueueSize) => sum + stateBytes({ queues: 1, maxQueueSize, ...more }), 0);
 }
 
 /** Tells v86's JIT what was written: what a device queue's `onTouched` is for. */

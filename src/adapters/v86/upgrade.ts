@@ -2,7 +2,6 @@
  * Gives v86's own virtio devices the rings of virtq: packed rings, indirect descriptors and event indices for the net,
  * console, balloon and 9p devices, with v86 and its device models as they are.
  */
-import { stateBytes } from "../../core/state-area";
 import { VirtioError } from "../../errors";
 import { hex } from "../../negotiation/control-event";
 import { FeatureSet } from "../../negotiation/feature-set";
@@ -15,7 +14,7 @@ import {
 import { type UpgradedDevice, UpgradedVirtio } from "./device";
 import type { V86Cpu, V86StockDevice } from "./emulator";
 import { STOCK_DEVICES, type StockDevice, stockDevice, v86Cpu } from "./hooks";
-import { jitObserver, loadV86Core } from "./memory";
+import { jitObserver, loadV86Core, stateOf } from "./memory";
 import { UpgradedQueue } from "./queue";
 
 /** How to upgrade. */
@@ -56,7 +55,8 @@ export async function upgrade(emulator: object, options: UpgradeOptions = {}): P
   const onTouched = jitObserver(cpu);
   const devices: UpgradedDevice[] = [];
   for (const { type, stock } of found) {
-    const core = await loadV86Core(cpu, stateOf(stock));
+    const sizes = stock.virtio.queues.map(({ size_supported }) => size_supported);
+    const core = await loadV86Core(cpu, stateOf(sizes, 1));
     const onViolation = (error: VirtioError) => options.onViolation?.(error, type);
     devices.push(new UpgradedVirtio({ type, stock, core, offer, onTouched, onViolation }));
   }
@@ -99,13 +99,4 @@ function idle(stock: V86StockDevice): V86StockDevice {
     "DEVICE_BUSY",
     `${name} is in use (status ${hex(status)}): upgrade it before the guest runs`,
   );
-}
-
-/** Bytes of state for all queues of a device at their largest. */
-function stateOf({ virtio }: V86StockDevice): number {
-  return virtio.queues
-    .map(({ size_supported: maxQueueSize }) =>
-      stateBytes({ queues: 1, maxQueueSize, batch: 1, touched: true }),
-    )
-    .reduce((sum, bytes) => sum + bytes, 0);
 }
