@@ -10,6 +10,7 @@ const MODULES = [
   ...["virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci"],
   ...["virtio_blk", "virtio-rng", "failover", "net_failover", "virtio_net", "virtio_console"],
   ...["virtio_balloon", "netfs", "fscache", "9pnet", "9pnet_virtio", "9p"],
+  ...["crc32c_generic", "crc16", "mbcache", "jbd2", "ext4"],
 ];
 
 /** What the guest prints when it takes commands. */

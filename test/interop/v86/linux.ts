@@ -52,6 +52,25 @@ export class Linux {
 
   /** Boots to the init's loop. @throws Error with the console's end when that takes too long */
   static async start(files: GuestFiles, options: LinuxOptions = {}): Promise<Linux> {
+    return Linux.make(files, options, async (linux) => {
+      await linux.emulator.run();
+      await linux.until("the boot", BOOT_PATIENCE, READY);
+    });
+  }
+
+  /** Goes on where another guest of the same files and options was saved, between two commands. */
+  static async resume(files: GuestFiles, state: ArrayBuffer, options: LinuxOptions = {}): Promise<Linux> {
+    return Linux.make(files, options, async ({ emulator }) => {
+      await emulator.restore_state(state);
+      await emulator.run();
+    });
+  }
+
+  private static async make(
+    files: GuestFiles,
+    options: LinuxOptions,
+    begin: (linux: Linux) => Promise<void>,
+  ): Promise<Linux> {
     const emulator = new V86({
       wasm_path: createRequire(import.meta.url).resolve("v86/build/v86.wasm"),
       bios: { buffer: contents(files.bios) },
@@ -69,8 +88,7 @@ export class Linux {
     try {
       await new Promise<void>((resolve) => emulator.add_listener("emulator-ready", () => resolve()));
       await options.prepare?.(emulator);
-      await emulator.run();
-      await linux.until("the boot", BOOT_PATIENCE, READY);
+      await begin(linux);
     } catch (error) {
       await linux.stop();
       throw error;

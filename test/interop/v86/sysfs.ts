@@ -26,3 +26,8 @@ export async function virtioDevices(linux: Linux): Promise<VirtioInSysfs[]> {
     return { name, type: deviceTypeOf(Number(id)), driver, negotiated: FeatureSet.from(set) };
   });
 }
+
+/** Device file of the disk that answers `id` to VIRTIO_BLK_T_GET_ID: the guest numbers disks as it likes. */
+export async function diskFile(linux: Linux, id: string): Promise<string> {
+  return linux.succeed(`grep -lx ${id} /sys/block/*/serial | sed 's#.*block/\\(.*\\)/serial#/dev/\\1#'`);
+}

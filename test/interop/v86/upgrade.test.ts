@@ -9,6 +9,7 @@ import { stockDevice, v86Cpu } from "../../../src/adapters/v86/hooks";
 import { upgrade } from "../../../src/adapters/v86/upgrade";
 import type { VirtioError } from "../../../src/errors";
 import { FeatureSet } from "../../../src/negotiation/feature-set";
+import { balloons, carryLines } from "./guest-work";
 import { BOOT_PATIENCE, Linux } from "./linux";
 import { findGuestFiles, GuestMissing } from "./packages";
 import { type VirtioInSysfs, virtioDevices } from "./sysfs";
@@ -19,9 +20,6 @@ const md5 = (bytes: Uint8Array): string => createHash("md5").update(bytes).diges
 const RING_FEATURES = ["RING_PACKED", "INDIRECT_DESC", "EVENT_IDX"];
 /** Every subset. */
 const OFFERS = Array.from({ length: 8 }, (_, i) => RING_FEATURES.filter((_, bit) => (i >> bit) & 1));
-
-/** How long the guest may take to react. */
-const PATIENCE = { timeout: 50_000 };
 
 /** v86's balloon model, which has no interface but this. */
 interface Balloon {
@@ -120,28 +118,16 @@ describe.skipIf(files instanceof GuestMissing)("v86's devices, upgraded", () => 
     const { emulator } = guest();
     const printed: Buffer[] = [];
     emulator.add_listener("virtio-console0-output-bytes", (bytes) => printed.push(Buffer.from(bytes)));
-    const raw = (command: string) => guest().succeed(`( stty raw -echo; ${command} ) </dev/hvc0`);
-    await raw("seq 1 2000 >/dev/hvc0");
-    const numbers = Array.from({ length: 2000 }, (_, i) => `${i + 1}\n`).join("");
-    expect(Buffer.concat(printed).toString()).toBe(numbers);
-    const typed = raw("echo ready >/dev/hvc0; head -c 1000 | md5sum");
-    await expect.poll(() => Buffer.concat(printed).toString().endsWith("ready\n"), PATIENCE).toBe(true);
-    const bytes = randomBytes(1000);
-    for (let i = 0; i < 1000; i += 100)
-      guest().send("virtio-console0-input-bytes", bytes.subarray(i, i + 100));
-    expect(await typed).toContain(md5(bytes));
+    await carryLines(guest(), {
+      printed: () => Buffer.concat(printed).toString(),
+      type: (bytes) => guest().send("virtio-console0-input-bytes", bytes),
+    });
   });
 
   it("take pages into the balloon and give them back, and tell statistics", async () => {
     const balloon = v86Cpu(guest().emulator).devices.virtio_balloon as unknown as Balloon;
-    const total = async () =>
-      Number(/MemTotal: +(\d+)/.exec(await guest().succeed("cat /proc/meminfo"))?.[1]);
-    const before = await total();
-    const pages = 1024;
-    balloon.Inflate(pages);
-    await expect.poll(total, PATIENCE).toBe(before - 4 * pages);
-    balloon.Deflate(pages);
-    await expect.poll(total, PATIENCE).toBe(before);
+    const inflate = (pages: number) => balloon.Inflate(pages);
+    const before = await balloons(guest(), inflate, () => balloon.Deflate(1024));
     const statistics = await new Promise<Readonly<Record<string, number>>>((take) => balloon.GetStats(take));
     expect(Number(statistics.MEMTOT)).toBe(before * 1024);
   });
