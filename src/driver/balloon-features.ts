@@ -15,8 +15,8 @@ export const BALLOON_DRIVER_FEATURES: readonly string[] = [
 ];
 
 /**
- * The `validate` hook of a balloon driver, as in Linux: it reads no configuration, and drops INDIRECT_DESC and
- * ACCESS_PLATFORM though they are reserved bits that it had accepted.
+ * The `validate` hook of a balloon driver, as in Linux: it reads no configuration, and drops INDIRECT_DESC (6.1 keeps it)
+ * and ACCESS_PLATFORM though they are reserved bits that it had accepted.
  *
  * @param guest `fillsPages`: the guest writes every page that it takes back, with a poison value or with zeros
  */

@@ -116,6 +116,12 @@ export class Linux {
     return output;
   }
 
+  /** Reboots, and waits for the init's loop; what is in RAM at power-on must be brought back (reload.ts). */
+  async reboot(): Promise<void> {
+    this.emulator.serial0_send("reboot reboot -f\n");
+    await this.until("the reboot", BOOT_PATIENCE, READY);
+  }
+
   /** Sends an event to v86's devices, as its adapters do. */
   send(event: string, value: unknown): void {
     (this.emulator as unknown as { bus: { send(event: string, value: unknown): void } }).bus.send(
