@@ -6,15 +6,15 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { BOARDS, type Board } from "./boards";
 
-/** The one binary whose accelerator needs no processor: qtest is built in; the large one may lack it. */
-const BINARY = "qemu-system-x86_64-microvm";
 const BACKPORT = fileURLToPath(new URL("../../../build/qemu-backport/usr/bin/", import.meta.url));
 
 /** A QEMU that may be there. */
 export interface Qemu {
   /** With its version if it is there: "QEMU 7.2". */
   readonly name: string;
+  readonly board: Board;
   /** Undefined where it is missing. */
   readonly path: string | undefined;
   /** How to get it, for whoever misses it. */
@@ -22,28 +22,38 @@ export interface Qemu {
 }
 
 /** The one that the system's package gives, on the PATH. */
-export const INSTALLED = qemu(
-  "the installed QEMU",
-  (process.env.PATH ?? "").split(delimiter),
-  `no ${BINARY}: apt-get install -y --no-install-recommends qemu-system-x86`,
-);
+const installed = (board: Board) =>
+  qemu(
+    "the installed QEMU",
+    board,
+    (process.env.PATH ?? "").split(delimiter),
+    `no ${BOARDS[board].binary}: apt-get install -y --no-install-recommends qemu-system-x86`,
+  );
 /** Debian's backport, which has IN_ORDER (35) where 7.2 has not. */
-export const BACKPORTED = qemu(
-  "the backported QEMU",
-  [BACKPORT],
-  "no QEMU from Debian's backports: bash test/interop/qemu/fetch-backport.sh",
-);
-/** Both. */
-export const QEMUS = [INSTALLED, BACKPORTED] as const;
+const backported = (board: Board) =>
+  qemu(
+    "the backported QEMU",
+    board,
+    [BACKPORT],
+    "no QEMU from Debian's backports: bash test/interop/qemu/fetch-backport.sh",
+  );
+
+export const INSTALLED = installed("microvm");
+/** Both, as microvms. */
+export const QEMUS = [INSTALLED, backported("microvm")] as const;
+/** Both, as machines with a PCI bus. */
+export const PCI_QEMUS = [installed("pc"), backported("pc")] as const;
 
 /** Whether this QEMU offers IN_ORDER: 10.0 is the first that can. */
 export function hasInOrder({ name }: Qemu): boolean {
   return Number(/\d+/.exec(name)?.[0] ?? 0) >= 10;
 }
 
-function qemu(where: string, folders: readonly string[], missing: string): Qemu {
-  const path = folders.map((folder) => join(folder, BINARY)).find((file) => existsSync(file));
-  if (path === undefined) return { name: where, path, missing };
+function qemu(where: string, board: Board, folders: readonly string[], missing: string): Qemu {
+  const { binary } = BOARDS[board];
+  const path = folders.map((folder) => join(folder, binary)).find((file) => existsSync(file));
+  if (path === undefined) return { name: where, board, path, missing };
   const text = execFileSync(path, ["--version"], { encoding: "latin1" });
-  return { name: `QEMU ${/version (\d+\.\d+)/.exec(text)?.[1] ?? "of unknown version"}`, path, missing };
+  const version = /version (\d+\.\d+)/.exec(text)?.[1] ?? "of unknown version";
+  return { name: `QEMU ${version}`, board, path, missing };
 }

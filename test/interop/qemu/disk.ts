@@ -5,6 +5,7 @@ import { expect } from "vitest";
 import { BLK_DRIVER_FEATURES, BlkDriver } from "../../../src/driver/blk";
 import type { VirtioDriver } from "../../../src/driver/driver";
 import { VIRTIO_BLK_SECTOR_SIZE as SECTOR, VIRTIO_BLK_S_OK } from "../../../src/spec/blk";
+import { PciPort, type PciPortOptions } from "../../../src/transport/pci-port";
 import { Guest } from "./guest";
 import type { Lab } from "./lab";
 import { featuresOf, propertiesOf, type Ring } from "./rings";
@@ -19,55 +20,87 @@ const REQUEST = 3;
 /** QEMU wants all limits named, 0 for none. */
 const UNLIMITED = { bps: 0, bps_rd: 0, bps_wr: 0, iops: 0, iops_rd: 0, iops_wr: 0 };
 
+/** Where a disk is on the PCI bus. */
+const PCI_DEVICE = 4;
+
+/** How a disk is made and used. */
+export interface DiskOptions {
+  /** Descriptors. Default 256. */
+  readonly queueSize?: number;
+  /** One read in a second of QEMU's virtual time, which stands still until `lab.advance`. Default false. */
+  readonly slow?: boolean;
+  /** On the PCI bus: properties of QEMU's device, and how the port uses it. Default: on virtio-mmio. */
+  readonly pci?: { readonly properties: string; readonly use?: PciPortOptions };
+}
+
 /** An initialised device with its image. */
 export class Disk {
   readonly driver: VirtioDriver;
   readonly guest: Guest;
-  readonly blk: BlkDriver;
   readonly image: string;
+  /** What the driver goes through on the PCI bus, whose interrupts somebody has to handle. */
+  readonly port: PciPort | undefined;
   private readonly buffer: number;
+  private current: BlkDriver;
   private requests = 0;
   private bytes = 0;
 
-  private constructor(driver: VirtioDriver, guest: Guest, blk: BlkDriver, image: string) {
+  private constructor(
+    driver: VirtioDriver,
+    guest: Guest,
+    blk: BlkDriver,
+    image: string,
+    port: PciPort | undefined,
+  ) {
     this.driver = driver;
     this.guest = guest;
-    this.blk = blk;
+    this.current = blk;
     this.image = image;
+    this.port = port;
     this.buffer = guest.allocator.allocate(BATCH * 2 * SECTOR, SECTOR);
   }
 
-  /**
-   * A machine with one disk of random bytes, and its driver initialised on this ring.
-   *
-   * @param options `slow`: one read in a second of QEMU's virtual time, which stands still until `lab.advance`
-   */
-  static async start(
-    lab: Lab,
-    ring: Ring,
-    options: { queueSize?: number; slow?: boolean } = {},
-  ): Promise<Disk> {
+  /** A machine with one disk of random bytes, and its driver initialised on this ring. */
+  static async start(lab: Lab, ring: Ring, options: DiskOptions = {}): Promise<Disk> {
     const image = lab.file("disk.img");
     writeFileSync(image, randomBytes(SECTORS * SECTOR));
-    const { queueSize = 256, slow = false } = options;
-    const device = `virtio-blk-device,id=disk,drive=file,serial=virtq-interop,${propertiesOf(ring)}`;
+    const { queueSize = 256, slow = false, pci } = options;
+    const kind =
+      pci === undefined ? "virtio-blk-device" : `virtio-blk-pci,addr=${PCI_DEVICE},${pci.properties}`;
+    const device = `${kind},id=disk,drive=file,serial=virtq-interop,${propertiesOf(ring)}`;
     const machine = await lab.start(
       ["-blockdev", `driver=file,node-name=file,filename=${image}`, "-device", device],
       { qmp: slow },
     );
     if (slow) await machine.monitor("block_set_io_throttle", { id: "disk", ...UNLIMITED, iops_rd: 1 });
     const guest = await Guest.of(machine);
-    const driver = await guest.attach(machine.devices()[0], {
-      supports: [...featuresOf(ring), ...BLK_DRIVER_FEATURES],
+    const use = {
+      supports: [...featuresOf(ring), ...BLK_DRIVER_FEATURES, ...(pci ? ["RING_RESET"] : [])],
       deviceType: "blk",
       queues: 1,
       queueSize,
       indirect: ring.indirect ? REQUEST : 0,
-    });
+    } as const;
+    const port = pci && (await PciPort.open(machine.pci(PCI_DEVICE), pci.use));
+    const driver = port ? guest.attachPort(port, use) : await guest.attach(machine.devices()[0], use);
     expect(await driver.initialize()).toMatchObject({ ok: true, ring });
     const blk = await BlkDriver.start(driver, guest.core, guest.allocator, { indirect: ring.indirect });
     expect(blk.capacity).toBe(SECTORS);
-    return new Disk(driver, guest, blk, image);
+    return new Disk(driver, guest, blk, image, port);
+  }
+
+  get blk(): BlkDriver {
+    return this.current;
+  }
+
+  /** Resets the queue and goes on with one of another size. */
+  async resetQueue(queueSize: number): Promise<void> {
+    const { driver, guest, blk } = this;
+    blk.dispose();
+    expect(await driver.resetQueue(0, { queueSize })).toEqual([]);
+    guest.renewed(driver);
+    const indirect = driver.ring?.indirect ?? false;
+    this.current = await BlkDriver.start(driver, guest.core, guest.allocator, { indirect });
   }
 
   /** What was negotiated, and what has gone through the queue. */

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Fetches Debian's backported qemu-system-x86 and unpacks its microvm under build/, beside the installed one, which stays as it is.
+# Fetches Debian's backported qemu-system-x86 and unpacks its two binaries under build/, beside the installed one, which stays as it is.
 # Package lists of its own: the system's sources are read, with the suite changed, and not written. Needs a Debian whose
 # release has backports; what the package depends on comes with the installed qemu-system-x86.
 set -eu -o pipefail
 cd "$(dirname "$0")/../../.."
 target=build/qemu-backport
-[ -x "$target/usr/bin/qemu-system-x86_64-microvm" ] && exit 0
+binaries="qemu-system-x86_64-microvm qemu-system-x86_64"
+missing=0
+for binary in $binaries; do [ -x "$target/usr/bin/$binary" ] || missing=1; done
+[ $missing -eq 0 ] && exit 0
 . /etc/os-release
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -25,6 +28,7 @@ apt-get -qq "${own[@]}" update
 (cd "$work" && apt-get -qq "${own[@]}" download qemu-system-x86)
 mkdir -p build
 mkdir "$work/root"
-dpkg-deb --fsys-tarfile "$work"/qemu-system-x86_*.deb | tar -x -C "$work/root" ./usr/bin/qemu-system-x86_64-microvm
+# shellcheck disable=SC2086 # a list of words
+dpkg-deb --fsys-tarfile "$work"/qemu-system-x86_*.deb | tar -x -C "$work/root" $(printf './usr/bin/%s ' $binaries)
 rm -rf "$target"
 mv "$work/root" "$target"

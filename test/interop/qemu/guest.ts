@@ -4,12 +4,13 @@
  */
 import { type Core, loadCore } from "../../../src/core/core";
 import { type DriverOptions, VirtioDriver } from "../../../src/driver/driver";
+import type { TransportPort } from "../../../src/driver/port";
 import { MmioPort } from "../../../src/transport/mmio-port";
 import type { DriverQueue } from "../../../src/virtqueue/driver-queue";
 import { GuestAllocator } from "../../../src/virtqueue/guest-allocator";
 import type { Machine } from "./machine";
 import { Mirror } from "./mirror";
-import { MirroredBus } from "./mirrored-bus";
+import { MirroredPort } from "./mirrored-port";
 import type { QtestBus } from "./qtest-bus";
 
 /** As much of QEMU's RAM as the drivers use; all of it is compared at each exchange. */
@@ -28,7 +29,7 @@ export class Guest {
   readonly allocator: GuestAllocator;
   private readonly mirror: Mirror;
   private readonly drivers: VirtioDriver[] = [];
-  private readonly buses: MirroredBus[] = [];
+  private readonly ports: MirroredPort[] = [];
 
   private constructor(core: Core, file: number) {
     this.core = core;
@@ -41,19 +42,34 @@ export class Guest {
     return new Guest(await loadCore({ guestBytes: GUEST_BYTES }), machine.ram);
   }
 
-  /** A driver, not yet initialised, for a device that nobody drives yet. */
+  /** A driver, not yet initialised, for a device on virtio-mmio that nobody drives yet. */
   async attach(device: QtestBus | undefined, options: GuestOptions): Promise<VirtioDriver> {
     if (device === undefined) throw new Error("QEMU has no such device");
+    return this.attachPort(await MmioPort.open(device), options);
+  }
+
+  /** The same for a device behind any port. */
+  attachPort(port: TransportPort, options: GuestOptions): VirtioDriver {
     const { core, allocator } = this;
     let queues: () => readonly DriverQueue[] = () => [];
-    const bus = new MirroredBus(device, this.mirror, () => queues());
-    const port = Object.assign(await MmioPort.open(bus), { copiesMemory: true });
-    // QEMU never sets WRITE in packed used descriptors: without this, nothing that it sends would have a length.
-    const driver = new VirtioDriver({ lengthWithoutWrite: true, ...options, port, core, allocator });
+    const mirrored = new MirroredPort(port, this.mirror, () => queues());
+    const driver = new VirtioDriver({
+      // QEMU never sets WRITE in packed used descriptors: without this, nothing that it sends would have a length.
+      lengthWithoutWrite: true,
+      ...options,
+      port: mirrored.port,
+      core,
+      allocator,
+    });
     queues = () => driver.queues;
     this.drivers.push(driver);
-    this.buses.push(bus);
+    this.ports.push(mirrored);
     return driver;
+  }
+
+  /** Queues of this driver were set up anew: their rings are carried over whole, before anything is in them. */
+  renewed({ queues }: VirtioDriver): void {
+    this.mirror.pushNew(queues);
   }
 
   /**
@@ -64,7 +80,7 @@ export class Guest {
    */
   async until(isDone: () => boolean | Promise<boolean>): Promise<void> {
     const deadline = Date.now() + PATIENCE;
-    this.settle();
+    await this.settle();
     while (!(await this.step(isDone))) {
       if (Date.now() > deadline) throw new Error(`QEMU's device has done nothing for ${PATIENCE} ms`);
       await new Promise((resolve) => setTimeout(resolve, 0));
@@ -73,7 +89,7 @@ export class Guest {
 
   /** Lets the devices work for a few turns, for what is not to happen in them. */
   async turns(count: number, look: () => void): Promise<void> {
-    this.settle();
+    await this.settle();
     for (let i = 0; i < count; i++) {
       await this.step(() => {
         look();
@@ -86,12 +102,12 @@ export class Guest {
   private async step(isDone: () => boolean | Promise<boolean>): Promise<boolean> {
     this.mirror.pull();
     const done = await isDone();
-    this.settle();
+    await this.settle();
     if (!done) for (const driver of this.drivers) await driver.check();
     return done;
   }
 
-  private settle(): void {
-    for (const bus of this.buses) bus.settle();
+  private async settle(): Promise<void> {
+    for (const port of this.ports) await port.settle();
   }
 }

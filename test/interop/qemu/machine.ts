@@ -1,28 +1,22 @@
 /**
- * One QEMU microvm without firmware or a running processor: its virtio-mmio slots are reached through qtest, its guest
- * RAM is a file in /dev/shm. Every wait is bounded, and `timeout` ends a QEMU that outlives its test.
+ * One QEMU without firmware or a running processor: its virtio-mmio slots or its PCI bus are reached through qtest, its
+ * guest RAM is a file in /dev/shm. Every wait is bounded, and `timeout` ends a QEMU that outlives its test.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type { Qemu } from "./binaries";
+import { BOARDS, SLOT_BASE } from "./boards";
 import { Qmp } from "./qmp";
 import { Qtest, QtestBus, type QtestOptions } from "./qtest-bus";
+import { QtestPciBus } from "./qtest-pci-bus";
 
-/** What a microvm has besides its virtio-mmio slots, and what its firmware would want. */
-const OFF = ["acpi", "pit", "pic", "rtc", "isa-serial", "x-option-roms", "auto-kernel-cmdline"];
-const BOARD = [
-  ["-machine", `microvm,${OFF.map((part) => `${part}=off`)},memory-backend=mem`],
-  ["-accel", "qtest"],
-  ["-qtest-log", "none"],
-  ["-nodefaults", "-display", "none"],
-  ["-global", "virtio-mmio.force-legacy=false"],
-].flat();
+/** What every machine is started with. */
+const QUIET = ["-qtest-log", "none", "-nodefaults", "-display", "none"];
 /** Bytes of guest RAM, from guest address 0 on. */
 export const RAM_BYTES = 64 * 1024 * 1024;
 const SLOTS = 8;
-const SLOT_BASE = 0xfeb00000;
 const SLOT_BYTES = 0x200;
 const DEVICE_ID = 0x008;
 /** How long QEMU may take to start, in milliseconds, and to live, in seconds. */
@@ -80,8 +74,9 @@ export class Machine {
     execFileSync("mkfifo", [`${pipe}.in`, `${pipe}.out`]);
     const ram = `memory-backend-file,id=mem,size=${RAM_BYTES},mem-path=${ramPath},share=on`;
     const monitor = join(folder, "qmp");
+    const board = BOARDS[qemu.board];
     const argv = [
-      ...[...BOARD, "-object", ram, "-qtest", `pipe:${pipe}`],
+      ...[...board.argv, ...QUIET, "-object", ram, "-qtest", `pipe:${pipe}`],
       ...(options.qmp ? ["-qmp", `unix:${monitor},server=on,wait=off`] : []),
       ...devices,
     ];
@@ -91,7 +86,7 @@ export class Machine {
     });
     closeSync(stderr);
     try {
-      const qtest = await connect(child, pipe, {
+      const qtest = await connect(child, pipe, board.greeting, {
         complaints: () => readFileSync(join(folder, "stderr"), "utf8"),
         isAlive: () => isRunning(child.pid),
         patience: options.patience ?? PATIENCE,
@@ -105,10 +100,15 @@ export class Machine {
     }
   }
 
-  /** The devices' windows, in the order of the command line: QEMU fills the slots from the highest down. */
+  /** The windows of a microvm's devices, in the order of the command line: QEMU fills the slots from the highest down. */
   devices(): QtestBus[] {
     const slots = Array.from({ length: SLOTS }, (_, i) => SLOT_BASE + (SLOTS - 1 - i) * SLOT_BYTES);
     return slots.map((base) => new QtestBus(this.qtest, base)).filter((bus) => bus.read(DEVICE_ID, 4) !== 0);
+  }
+
+  /** The PCI function of a device that was asked for with `addr=`, its BARs placed. */
+  pci(device: number): QtestPciBus {
+    return new QtestPciBus(this.qtest, device);
   }
 
   /** Gives the monitor a command; the machine was started with `qmp`. */
@@ -134,7 +134,12 @@ export class Machine {
 }
 
 /** A FIFO can be opened for writing once QEMU reads it, and QEMU is ready once it answers. */
-async function connect(child: ChildProcess, pipe: string, options: QtestOptions): Promise<Qtest> {
+async function connect(
+  child: ChildProcess,
+  pipe: string,
+  greeting: string,
+  options: QtestOptions,
+): Promise<Qtest> {
   const output = openSync(`${pipe}.out`, constants.O_RDONLY | constants.O_NONBLOCK);
   const deadline = Date.now() + START_PATIENCE;
   const { complaints } = options;
@@ -145,7 +150,7 @@ async function connect(child: ChildProcess, pipe: string, options: QtestOptions)
     try {
       const input = openSync(`${pipe}.in`, constants.O_WRONLY | constants.O_NONBLOCK);
       const qtest = new Qtest(input, output, options);
-      qtest.command(`readl 0x${SLOT_BASE.toString(16)}`);
+      qtest.command(greeting);
       return qtest;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENXIO") throw error;

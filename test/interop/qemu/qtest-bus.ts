@@ -5,7 +5,8 @@
 import { closeSync, readSync, writeSync } from "node:fs";
 import type { RegisterBus } from "../../../src/transport/register-bus";
 
-const WIDTH = { 1: "b", 2: "w", 4: "l" } as const;
+/** Suffixes of qtest's commands, by bytes. */
+export const WIDTH = { 1: "b", 2: "w", 4: "l" } as const;
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
 /** What a conversation goes by. */
