@@ -11,7 +11,7 @@ import type { V86BufferChain } from "./emulator";
 export class PoppedRequest implements V86BufferChain {
   readonly length_readable: number;
   readonly length_writable: number;
-  readonly write_buffers: V86BufferChain["write_buffers"];
+  private readonly core: Core;
   private readonly taken: { readonly queue: DeviceQueue; readonly chain: Chain } | undefined;
   private readonly reader: ChainReader | undefined;
   private readonly writer: ChainWriter | undefined;
@@ -20,14 +20,20 @@ export class PoppedRequest implements V86BufferChain {
   /** @param taken a chain that lasts, and the queue that it was taken from */
   constructor(core: Core, taken?: { readonly queue: DeviceQueue; readonly chain: Chain }) {
     const chain = taken?.chain;
+    this.core = core;
     this.taken = taken;
     this.reader = chain?.reader();
     this.writer = chain?.writer();
     this.length_readable = chain?.readableBytes ?? 0;
     this.length_writable = chain?.writableBytes ?? 0;
-    this.write_buffers = Array.from({ length: chain?.writableCount ?? 0 }, (_, i) => {
+  }
+
+  /** Made when they are asked for: the balloon alone does. */
+  get write_buffers(): V86BufferChain["write_buffers"] {
+    const chain = this.taken?.chain;
+    return Array.from({ length: chain?.writableCount ?? 0 }, (_, i) => {
       const { address = 0, length = 0 } = chain?.segment((chain?.readableCount ?? 0) + i) ?? {};
-      return { addr_low: core.guestAddress(address), len: length };
+      return { addr_low: this.core.guestAddress(address), len: length };
     });
   }
 
