@@ -2,7 +2,7 @@
  * Another machine on the guest's network: answers ARP, echoes pings, and echoes what comes over TCP, to any port. Nothing
  * is ever lost on this wire: it resends nothing, and counts a gap.
  */
-import type { NetModel } from "../../../src/models/net";
+import type { NetPlug } from "../../../src/models/net-wire";
 
 const ARP = 0x0806;
 const IPV4 = 0x0800;
@@ -27,13 +27,13 @@ export interface PeerCounts {
 
 export class NetPeer {
   readonly counts: PeerCounts = { pings: 0, received: 0, broken: 0 };
-  private readonly net: NetModel;
+  private readonly net: NetPlug;
   private readonly mac: Buffer;
   private readonly address: Buffer;
   private readonly streams = new Map<number, EchoStream>();
 
   /** Plugs the wire of `net`. @param address "10.0.0.1" */
-  constructor(net: NetModel, address: string) {
+  constructor(net: NetPlug, address: string) {
     this.net = net;
     this.mac = Buffer.from([2, 0, 0, 0, 0, 1]);
     this.address = Buffer.from(address.split(".").map(Number));
