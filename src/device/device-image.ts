@@ -67,19 +67,29 @@ export function saveDevice(device: ImagedDevice): DeviceImage {
 }
 
 /**
+ * Reads an image that a device can take now. Changes nothing, and doesn't look at guest memory.
+ *
+ * @throws VirtioError SNAPSHOT_INVALID, or DEVICE_BUSY for a device in use
+ */
+export function judgedImage(device: ImagedDevice, given: unknown): DeviceImage {
+  const { state, interrupts } = device;
+  const image = readImage(given);
+  judgeImage(image, device);
+  if (interrupts.held) throw busy(SERVED);
+  if (state.phase === "reset" && state.status === 0) return image;
+  throw busy(
+    `phase ${state.phase}, status ${hex(state.status)}: an image goes into a device after its reset`,
+  );
+}
+
+/**
  * Puts an image into a device that nobody uses yet. What is refused changes nothing.
  *
  * @throws VirtioError SNAPSHOT_INVALID, or DEVICE_BUSY for a device in use
  */
 export function restoreDevice(device: ImagedDevice, given: unknown): void {
   const { state, model, features, config, configRegisters, queues, queueRegisters, interrupts } = device;
-  const image = readImage(given);
-  judgeImage(image, device);
-  if (interrupts.held) throw busy(SERVED);
-  if (state.phase !== "reset" || state.status !== 0)
-    throw busy(
-      `phase ${state.phase}, status ${hex(state.status)}: an image goes into a device after its reset`,
-    );
+  const image = judgedImage(device, given);
   // From here on nothing may fail but what is taken back.
   const sets = features.save();
   features.restore(image.features);

@@ -14,7 +14,7 @@ import { ConfigSpace } from "./config-space";
 import { deviceContext } from "./device-context";
 import type { DeviceCounters } from "./device-counters";
 import { DeviceFeatures } from "./device-features";
-import { hindrance, type ImagedDevice, restoreDevice, saveDevice } from "./device-image";
+import { hindrance, type ImagedDevice, judgedImage, restoreDevice, saveDevice } from "./device-image";
 import type { DeviceImage } from "./device-image-form";
 import { DeviceReporter, DeviceState } from "./device-state";
 import { FeatureRegisters } from "./feature-registers";
@@ -379,6 +379,15 @@ export class VirtioDevice {
    */
   restore(image: unknown): void {
     restoreDevice(this.imaged, image);
+  }
+
+  /**
+   * Judges an image as {@link restore} does, and changes nothing. Guest memory is not looked at, so that it may come later.
+   *
+   * @throws VirtioError as {@link restore}
+   */
+  judge(image: unknown): void {
+    judgedImage(this.imaged, image);
   }
 
   /**

@@ -2,10 +2,10 @@
  * The registers of a virtio-mmio window as plain data, with the image of the device behind it: what a guest that goes on
  * after any of its accesses may still ask for (§4.2.2). Guest memory and the interrupt controller are the emulator's.
  */
-import { type DeviceImage, readImage } from "../device/device-image-form";
+import type { DeviceImage } from "../device/device-image-form";
 import { readSealed, type Sealed } from "../device/image-seal";
-import { invalid, listOf, oneOf, record, type Shape, whole } from "../device/image-shape";
-import type { QueueSetup } from "../device/queues";
+import { invalid, listOf, oneOf, record, whole } from "../device/image-shape";
+import { DEVICE_PART } from "./device-part";
 
 /** A window as plain data: JSON-safe, versioned, checked. `JSON.stringify` of it is its text form. */
 export interface MmioImage extends Sealed {
@@ -36,12 +36,6 @@ export interface MmioQueuesImage {
 const U32 = whole(0xffffffff);
 const WORDS_OF_A_QUEUE = { 1: 4, 2: 7 } as const;
 
-/** As it was given, for its checksum is over its text. */
-const DEVICE: Shape<DeviceImage> = (value) => {
-  readImage(value);
-  return value as DeviceImage;
-};
-
 const IMAGE = record<MmioImage>({
   schema: oneOf("virtq.mmio/1"),
   version: oneOf(1, 2),
@@ -54,7 +48,7 @@ const IMAGE = record<MmioImage>({
     guestPageSize: U32,
     programmed: listOf(listOf(U32)),
   }),
-  device: DEVICE,
+  device: DEVICE_PART,
   checksum: U32,
 });
 
@@ -73,26 +67,4 @@ export function readMmioImage(given: unknown, version: 1 | 2, queueCount: number
   if (wrong >= 0)
     invalid(`${programmed[wrong]?.length} words of queue ${wrong}, version ${version} has ${words}`);
   return image;
-}
-
-/**
- * Holds what is programmed against the queues in use: they are locked, so they can't differ (§4.2.2.2).
- *
- * @param setupOf what enabling the queue now would set up; undefined if that can't be said
- * @throws VirtioError SNAPSHOT_INVALID
- */
-export function judgeProgrammed(
-  { device }: MmioImage,
-  setupOf: (index: number) => QueueSetup | undefined,
-): void {
-  for (const { index, setup } of device.queues) {
-    if (setup === null) continue;
-    const programmed = setupOf(index);
-    const isSame =
-      programmed?.size === setup.size &&
-      (["descriptor", "driver", "device"] as const).every(
-        (area) => BigInt(programmed.areas[area]) === BigInt(setup.areas[area]),
-      );
-    if (!isSame) invalid(`queue ${index} is in use, and something else is programmed for it`);
-  }
 }

@@ -6,8 +6,9 @@ import type { VirtioDevice } from "../device/device";
 import type { QueueSetup } from "../device/queues";
 import { VirtioError } from "../errors";
 import { VIRTIO_MMIO_GUEST_PAGE_SIZE, VIRTIO_MMIO_QUEUE_ALIGN, VIRTIO_MMIO_QUEUE_PFN } from "../spec/mmio";
+import { judgeProgrammed } from "./device-part";
 import { legacyAreas } from "./legacy-queue-areas";
-import { judgeProgrammed, type MmioImage, type MmioQueuesImage } from "./mmio-image";
+import type { MmioImage, MmioQueuesImage } from "./mmio-image";
 import { MMIO_QUEUE_SECTIONS, queueSelectRegisters } from "./mmio-queue-select";
 import type { MmioRegister } from "./mmio-register";
 import { QueueSelect } from "./queue-select";
@@ -50,9 +51,9 @@ export class MmioLegacyQueues {
 
   /** @throws VirtioError SNAPSHOT_INVALID; nothing has changed then */
   judge(image: MmioImage): void {
-    judgeProgrammed(image, (index) => {
+    judgeProgrammed(image.device, (index) => {
       const fields = fieldsOf(image.queues.programmed[index] ?? []);
-      return misfit(fields) === undefined ? setupOf(fields) : undefined;
+      return misfit(fields) === undefined ? [setupOf(fields)] : [];
     });
   }
 

@@ -13,7 +13,8 @@ import {
   VIRTIO_MMIO_QUEUE_READY,
   VIRTIO_MMIO_QUEUE_RESET,
 } from "../spec/mmio";
-import { judgeProgrammed, type MmioImage, type MmioQueuesImage } from "./mmio-image";
+import { judgeProgrammed } from "./device-part";
+import type { MmioImage, MmioQueuesImage } from "./mmio-image";
 import { MMIO_QUEUE_SECTIONS, queueSelectRegisters } from "./mmio-queue-select";
 import type { MmioRegister } from "./mmio-register";
 import { freshQueue, type ProgrammedQueue, ProgrammedQueues, setupOf } from "./programmed-queues";
@@ -58,9 +59,9 @@ export class MmioQueues {
 
   /** @throws VirtioError SNAPSHOT_INVALID; nothing has changed then */
   judge(image: MmioImage): void {
-    judgeProgrammed(image, (index) => {
+    judgeProgrammed(image.device, (index) => {
       const queue = queueOf(image.queues.programmed[index] ?? []);
-      return setupOf(queue, queue.size);
+      return [setupOf(queue, queue.size)];
     });
   }
 

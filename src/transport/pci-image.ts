@@ -1,17 +1,25 @@
 /**
- * The registers of a virtio-pci transport as plain data (docs/decisions/0006): what the driver wrote that is not the
- * device's own state. Only with the device's image beside it does it say where a driver and a device stand.
+ * A virtio-pci function as plain data (docs/decisions/0006): what the driver wrote to its registers, with the image of the
+ * device behind them. Guest memory and the interrupt controller are the emulator's.
  */
-
-import { readSealed } from "../device/image-seal";
+import type { DeviceImage } from "../device/device-image-form";
+import { readSealed, type Sealed } from "../device/image-seal";
 import { invalid, listOf, nullOr, oneOf, record, whole } from "../device/image-shape";
 import { VIRTIO_MSI_NO_VECTOR, VIRTIO_PCI_ISR_CONFIG, VIRTIO_PCI_ISR_QUEUE } from "../spec/pci";
 import { PCI_MSIX_ENTRY_CTRL_MASKBIT } from "../spec/pci-header";
+import { DEVICE_PART } from "./device-part";
 import { ADDRESS_HALVES } from "./programmed-queues";
 
-/** A transport as plain data: JSON-safe, versioned, checked. */
-export interface PciImage {
+/** A function as plain data: JSON-safe, versioned, checked. `JSON.stringify` of it is its text form. */
+export interface PciImage extends PciRegistersImage, Sealed {
   readonly schema: "virtq.pci/1";
+  /** ISR status. */
+  readonly isr: number;
+  readonly device: DeviceImage;
+}
+
+/** What the registers hold that nothing but accesses of the driver, and messages that wait, change. */
+export interface PciRegistersImage {
   /** All 256 bytes: command, base addresses, the interrupt line, MSI-X's control, the window of §4.1.4.9. */
   readonly config: readonly number[];
   readonly deviceFeatureSelect: number;
@@ -19,15 +27,11 @@ export interface PciImage {
   readonly queueSelect: number;
   /** The vector of configuration changes; 0xffff: none. */
   readonly configVector: number;
-  /** ISR status. */
-  readonly isr: number;
   /** What is programmed, by queue. */
   readonly queues: readonly PciQueueImage[];
   /** The MSI-X table as words, and the vectors whose message waits. */
   readonly table: readonly number[];
   readonly pending: readonly number[];
-  /** FNV-1a over all the rest. */
-  readonly checksum: number;
 }
 
 /** What is programmed for a queue, enabled or not. */
@@ -55,6 +59,7 @@ const IMAGE = record<PciImage>({
   queues: listOf(record<PciQueueImage>({ size: nullOr(U16), vector: U16, page: U32, halves: listOf(U32) })),
   table: listOf(U32),
   pending: listOf(U16),
+  device: DEVICE_PART,
   checksum: U32,
 });
 

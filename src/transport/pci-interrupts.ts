@@ -52,9 +52,9 @@ export class PciInterrupts {
     this.become(0);
   }
 
-  /** Goes on with the ISR status of an image. */
+  /** Sets bits of an image, in addition to those of what happened since. */
   restore(isr: number): void {
-    this.become(isr);
+    this.become(this.status | isr);
   }
 
   /** ISR status at its place in a window. */

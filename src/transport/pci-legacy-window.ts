@@ -9,19 +9,16 @@ import {
   VIRTIO_PCI_CONFIG_WITH_MSIX,
   VIRTIO_PCI_CONFIG_WITHOUT_MSIX,
   VIRTIO_PCI_ISR,
-  VIRTIO_PCI_QUEUE_ADDR_SHIFT,
   VIRTIO_PCI_QUEUE_NOTIFY,
   VIRTIO_PCI_QUEUE_NUM,
   VIRTIO_PCI_QUEUE_PFN,
   VIRTIO_PCI_QUEUE_SEL,
   VIRTIO_PCI_STATUS,
-  VIRTIO_PCI_VRING_ALIGN,
 } from "../spec/pci";
-import { legacyAreas } from "./legacy-queue-areas";
 import type { PciDeviceFields } from "./pci-device-fields";
 import type { PciInterrupts } from "./pci-interrupts";
 import type { PciMsix } from "./pci-msix";
-import type { PciQueues } from "./pci-queues";
+import { legacySetup, type PciQueues } from "./pci-queues";
 import { lowBytes, type PciRegister, readOnly, wrongWidth } from "./pci-register";
 import type { PciStructure } from "./pci-structure";
 import type { PciVectors } from "./pci-vectors";
@@ -141,8 +138,6 @@ function writePage(device: VirtioDevice, queues: PciQueues, page: number): void 
   }
   queues.program("queue address", page, (fields) => {
     fields.page = page;
-    const size = device.queueCapacity(index);
-    const address = BigInt(page) << BigInt(VIRTIO_PCI_QUEUE_ADDR_SHIFT);
-    device.enableQueue(index, { size, areas: legacyAreas(address, size, VIRTIO_PCI_VRING_ALIGN) });
+    device.enableQueue(index, legacySetup(page, device.queueCapacity(index)));
   });
 }

@@ -3,6 +3,7 @@
  * window. A queue is enabled once; from then on only a reset, its own or the device's, disables it.
  */
 import type { VirtioDevice } from "../device/device";
+import type { QueueSetup } from "../device/queues";
 import { VirtioError } from "../errors";
 import { VIRTIO_F_NOTIF_CONFIG_DATA } from "../spec/features";
 import {
@@ -20,12 +21,16 @@ import {
   VIRTIO_PCI_COMMON_Q_SIZE,
   VIRTIO_PCI_COMMON_Q_USEDHI,
   VIRTIO_PCI_COMMON_Q_USEDLO,
+  VIRTIO_PCI_QUEUE_ADDR_SHIFT,
+  VIRTIO_PCI_VRING_ALIGN,
 } from "../spec/pci";
-import type { PciQueueImage } from "./pci-image";
+import { judgeProgrammed } from "./device-part";
+import { legacyAreas } from "./legacy-queue-areas";
+import type { PciImage, PciQueueImage } from "./pci-image";
 import type { PciNotifyAddresses } from "./pci-notify";
 import type { PciRegister } from "./pci-register";
 import type { PciVectors } from "./pci-vectors";
-import { freshQueue, type ProgrammedQueue, ProgrammedQueues } from "./programmed-queues";
+import { freshQueue, type ProgrammedQueue, ProgrammedQueues, setupOf } from "./programmed-queues";
 
 /** What is programmed for a queue, through either window. */
 export interface PciQueue extends ProgrammedQueue {
@@ -76,6 +81,16 @@ export class PciQueues extends ProgrammedQueues<PciQueue> {
       page,
       halves: [...halves],
     }));
+  }
+
+  /** Holds what is programmed against the queues in use, however they were enabled. @throws VirtioError SNAPSHOT_INVALID */
+  judge({ queues, device }: PciImage): void {
+    judgeProgrammed(device, (index) => {
+      const { size, page, halves } = queues[index] ?? { size: null, page: 0, halves: [] };
+      const most = this.device.queueCapacity(index);
+      const modern = setupOf({ ...freshQueue(), halves: Uint32Array.from(halves) }, size ?? most);
+      return page === 0 ? [modern] : [modern, legacySetup(page, most)];
+    });
   }
 
   /** Takes over what was judged. */
@@ -208,4 +223,10 @@ export class PciQueues extends ProgrammedQueues<PciQueue> {
   private isNegotiated(feature: number): boolean {
     return this.device.negotiated?.has(feature) ?? false;
   }
+}
+
+/** What a legacy driver's page sets up (§4.1.5.1.3.1). @param size descriptors, which are not the driver's to choose */
+export function legacySetup(page: number, size: number): QueueSetup {
+  const address = BigInt(page) << BigInt(VIRTIO_PCI_QUEUE_ADDR_SHIFT);
+  return { size, areas: legacyAreas(address, size, VIRTIO_PCI_VRING_ALIGN) };
 }

@@ -5,8 +5,6 @@
  */
 import type { VirtioDevice } from "../device/device";
 import { sealed } from "../device/image-seal";
-import { VirtioError } from "../errors";
-import { hex } from "../negotiation/control-event";
 import { PCI_BASE_ADDRESS_0, PCI_COMMAND } from "../spec/pci-header";
 import { PciBarSpace, type PlacedStructure } from "./pci-bar-space";
 import { barsFor, type PciBar } from "./pci-bars";
@@ -15,7 +13,7 @@ import { PciConfigSpace } from "./pci-config-space";
 import { PciDeviceFields } from "./pci-device-fields";
 import { decodedBase, setBars, setHeader } from "./pci-header";
 import { pciIdentity } from "./pci-identity";
-import { type PciImage, readPciImage } from "./pci-image";
+import { type PciImage, type PciRegistersImage, readPciImage } from "./pci-image";
 import { PciInterrupts } from "./pci-interrupts";
 import { placeLegacyWindow, placeMsix, placeSharedMemory, placeStructures } from "./pci-layout";
 import { PciLegacyWindow } from "./pci-legacy-window";
@@ -167,48 +165,81 @@ export class PciTransport {
     this.onDecode();
   }
 
-  /** The transport's registers as plain data, to be continued by {@link restore} beside the device's own image. */
+  /**
+   * The function and its device as plain data, between any two accesses: `device.save()` and what the registers here hold.
+   * Changes nothing.
+   *
+   * @throws VirtioError DEVICE_BUSY as {@link VirtioDevice.save}
+   */
   save(): PciImage {
-    const { config, fields, queues, vectors, msix, interrupts } = this;
-    return sealed({
-      schema: "virtq.pci/1" as const,
+    const { interrupts, device } = this;
+    const registers = this.registers();
+    return sealed({ schema: "virtq.pci/1", ...registers, isr: interrupts.isr, device: device.save() });
+  }
+
+  /**
+   * Goes on where {@link save} left a function of the same device and options, as `device.restore` does for its device,
+   * whose notifications find their vectors. INTA# is high afterwards if it was, or for a notification of the restored device.
+   *
+   * @param image what `save` gave, or `JSON.stringify` of it, to the byte
+   * @throws VirtioError SNAPSHOT_INVALID, DEVICE_BUSY as {@link VirtioDevice.restore}; nothing has changed then
+   */
+  restore(image: unknown): void {
+    const good = this.read(image);
+    const before = this.registers();
+    this.take(good);
+    try {
+      this.device.restore(good.device);
+    } catch (error) {
+      this.take(before);
+      throw error;
+    }
+    this.interrupts.restore(good.isr);
+    this.onDecode();
+  }
+
+  /**
+   * Judges an image as {@link restore} does, and changes nothing: for an emulator that has to know before it restores what
+   * is its own. Guest memory is not looked at.
+   *
+   * @throws VirtioError as {@link restore}
+   */
+  judge(image: unknown): void {
+    this.device.judge(this.read(image).device);
+  }
+
+  private read(image: unknown): PciImage {
+    const { config, device, vectors, queues } = this;
+    const misfit = (bytes: readonly number[]) => config.misfit(bytes);
+    const read = readPciImage(image, { misfit, queues: device.queueCount, vectors: vectors.count });
+    queues.judge(read);
+    return read;
+  }
+
+  /** What the registers hold, but for the ISR status. */
+  private registers(): PciRegistersImage {
+    const { config, fields, queues, vectors, msix } = this;
+    return {
       config: [...config.image()],
       deviceFeatureSelect: fields.deviceFeatureSelect,
       driverFeatureSelect: fields.driverFeatureSelect,
       queueSelect: queues.index,
       configVector: vectors.config,
-      isr: interrupts.isr,
       queues: queues.save(),
       ...(msix?.save() ?? { table: [], pending: [] }),
-    });
+    };
   }
 
-  /**
-   * Goes on where {@link save} left a transport of the same device and options. Restore the transport first and the
-   * device then: a live device notifies its driver of each queue once, and that has to reach the right vectors.
-   *
-   * @param image what `save` gave, or `JSON.stringify` of it, to the byte
-   * @throws VirtioError SNAPSHOT_INVALID for what is damaged or doesn't fit, DEVICE_BUSY for a device in use; nothing has
-   * changed then
-   */
-  restore(image: unknown): void {
-    const { config, fields, queues, vectors, msix, interrupts, device } = this;
-    const misfit = (bytes: readonly number[]) => config.misfit(bytes);
-    const good = readPciImage(image, { misfit, queues: device.queueCount, vectors: vectors.count });
-    const { phase, status } = device;
-    if (phase !== "reset" || status !== 0) {
-      const reason = `phase ${phase}, status ${hex(status)}: a transport is restored after a reset, before its device`;
-      throw new VirtioError("DEVICE_BUSY", reason);
-    }
-    config.restore(good.config);
-    fields.deviceFeatureSelect = good.deviceFeatureSelect;
-    fields.driverFeatureSelect = good.driverFeatureSelect;
-    queues.select(good.queueSelect);
-    queues.restore(good.queues);
-    vectors.config = good.configVector;
-    msix?.restore(good);
-    interrupts.restore(good.isr);
-    this.onDecode();
+  /** Takes over what was judged; nobody is told. */
+  private take(image: PciRegistersImage): void {
+    const { config, fields, queues, vectors, msix } = this;
+    config.restore(image.config);
+    fields.deviceFeatureSelect = image.deviceFeatureSelect;
+    fields.driverFeatureSelect = image.driverFeatureSelect;
+    queues.select(image.queueSelect);
+    queues.restore(image.queues);
+    vectors.config = image.configVector;
+    msix?.restore(image);
   }
 
   /** What the device's reset makes the registers forget (§2.4.1); selectors and all that is PCI's stay. */

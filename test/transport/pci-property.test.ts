@@ -6,6 +6,7 @@ import { expectCoverage } from "./random-driver";
 it("100,000 random accesses throw nothing and touch no byte outside guest RAM", async () => {
   const met = await runPci(20_261_128, 100_000);
   expect(met.accesses).toBeGreaterThanOrEqual(100_000);
+  expect(met.moves).toBeGreaterThan(10);
   expectCoverage(met, [
     "PCI_WIDTH",
     "PCI_ALIGN",

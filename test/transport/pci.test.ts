@@ -470,7 +470,7 @@ describe("a reset of the function", () => {
   });
 });
 
-describe("an image of the registers", () => {
+describe("an image of the function", () => {
   /** A driver in the middle of things: a live queue, a second one half programmed, a message waiting, a window open. */
   function busyRig(): PciRig {
     const rig = new PciRig();
@@ -493,10 +493,8 @@ describe("an image of the registers", () => {
 
   it("goes on in another transport: registers, vectors, what waited, and the device behind it", () => {
     const old = busyRig();
-    const images = [JSON.stringify(old.pci.save()), JSON.stringify(old.device.save())];
     const rig = new PciRig();
-    rig.pci.restore(images[0]);
-    rig.device.restore(images[1]);
+    rig.pci.restore(JSON.stringify(old.pci.save()));
     expect(rig.pci.configSpaceImage()).toEqual(old.pci.configSpaceImage());
     const fields = Object.keys(COMMON) as CommonField[];
     for (const index of [0, 1]) {
@@ -518,7 +516,7 @@ describe("an image of the registers", () => {
     ]);
   });
 
-  it("carries the line and the ISR status over", () => {
+  it("carries the line and the ISR status over, and adds the notification of its queue", () => {
     const old = new PciRig({ intx: true }).live();
     old.device.configChanged();
     const rig = new PciRig({ intx: true });
@@ -526,7 +524,7 @@ describe("an image of the registers", () => {
     expect([rig.levels, rig.pci.readConfig(6, 2) & 8, rig.isr(), rig.levels]).toEqual([
       [true, false],
       8,
-      2,
+      3,
       [true, false],
     ]);
   });
@@ -538,18 +536,44 @@ describe("an image of the registers", () => {
     old.pci.writeBar(0, 18, 7, 1);
     const rig = new PciRig(transitional);
     rig.pci.restore(old.pci.save());
-    rig.device.restore(old.device.save());
     expect([rig.pci.readBar(0, 8, 4), rig.device.isLegacy, rig.pci.interruptLevel]).toEqual([4, true, true]);
   });
 
-  it("is taken before the device's, or not at all", () => {
+  it("is taken after a reset, or not at all", () => {
     const image = busyRig().pci.save();
     const rig = new PciRig().to(0x03);
     const before = rig.pci.save();
-    expect(wrong(() => rig.pci.restore(image))).toBe(
-      "DEVICE_BUSY: phase negotiating, status 0x03: a transport is restored after a reset, before its device",
-    );
+    for (const take of [() => rig.pci.restore(image), () => rig.pci.judge(image)]) {
+      expect(wrong(take)).toBe(
+        "DEVICE_BUSY: the device can't be saved or restored now: phase negotiating, status 0x03: an image goes into a device after its reset",
+      );
+    }
     expect(rig.pci.save()).toEqual(before);
+  });
+
+  it("leaves the registers alone when the device refuses its part, and tells nobody", () => {
+    const { checksum, ...good } = busyRig().pci.save();
+    const { checksum: old, ...device } = good.device;
+    // The half of a ring is judged last, when the registers are there already.
+    const [first, ...others] = device.queues;
+    const setup = { ...first?.setup, image: {} };
+    const broken = sealed({
+      ...good,
+      device: sealed({ ...device, queues: [{ ...first, setup }, ...others] }),
+    });
+    const rig = new PciRig();
+    const before = rig.pci.save();
+    rig.pci.judge(broken);
+    expect(wrong(() => rig.pci.restore(broken))).toMatch(/^SNAPSHOT_INVALID/);
+    expect([rig.pci.save(), rig.messages, rig.levels]).toEqual([before, [], []]);
+  });
+
+  it("is judged without being taken", () => {
+    const rig = new PciRig();
+    const before = rig.pci.save();
+    rig.pci.judge(busyRig().pci.save());
+    expect(rig.pci.save()).toEqual(before);
+    expect(wrong(() => rig.pci.judge("{}"))).toMatch(/^SNAPSHOT_INVALID/);
   });
 
   it("is refused when anything in it is damaged or doesn't fit, and nothing has changed then", () => {
@@ -575,6 +599,8 @@ describe("an image of the registers", () => {
       change({ queues: good.queues.slice(1) }),
       change({ queues: queue({ vector: 0x7ff }) }),
       change({ queues: queue({ halves: [0] }) }),
+      change({ queues: queue({ halves: [0x7000, 0, 0, 0, 0, 0] }) }),
+      change({ device: { ...good.device, status: 0 } }),
       change({ queues: queue({ size: 70000 }) }),
       change({ table: good.table.slice(4) }),
       change({ table: word(0, 1) }),

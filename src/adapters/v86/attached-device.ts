@@ -29,7 +29,6 @@ export interface DeviceRecord {
   readonly slot: number;
   /** What the driver programmed, and the device. */
   readonly pci: unknown;
-  readonly device: unknown;
 }
 
 /** A device that is attached. */
@@ -74,18 +73,18 @@ export class AttachedDevice {
 
   /** @throws VirtioError DEVICE_BUSY naming the device, when it can't be saved now */
   save(): DeviceRecord {
-    const { name, slot, pci, device } = this;
-    return this.named(() => ({ name, slot, pci: pci.save(), device: device.save() }));
+    const { name, slot, pci } = this;
+    return this.named(() => ({ name, slot, pci: pci.save() }));
   }
 
-  /** Takes the registers of a record over, after a reset. @throws VirtioError SNAPSHOT_INVALID naming the device */
-  restoreRegisters({ pci }: DeviceRecord): void {
+  /** Judges a record for a device after its reset, before guest RAM is there. @throws VirtioError SNAPSHOT_INVALID naming it */
+  judge({ pci }: DeviceRecord): void {
+    this.named(() => this.pci.judge(pci));
+  }
+
+  /** Goes on where a record left the device, behind guest RAM. @throws VirtioError SNAPSHOT_INVALID naming it */
+  restore({ pci }: DeviceRecord): void {
     this.named(() => this.pci.restore(pci));
-  }
-
-  /** Goes on where a record left the device, behind its registers and guest RAM. @throws VirtioError SNAPSHOT_INVALID */
-  restoreDevice({ device }: DeviceRecord): void {
-    this.named(() => this.device.restore(device));
   }
 
   /** As when the machine is switched on. */

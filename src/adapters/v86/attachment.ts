@@ -117,9 +117,9 @@ export class Attachment {
     this.reset();
     try {
       const records = readSnapshot(state, this.devices);
-      for (const { device, record } of records) device.restoreRegisters(record);
+      for (const { device, record } of records) device.judge(record);
       setState(state);
-      for (const { device, record } of records) device.restoreDevice(record);
+      for (const { device, record } of records) device.restore(record);
     } catch (error) {
       this.reset();
       throw error;

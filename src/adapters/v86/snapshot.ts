@@ -1,6 +1,6 @@
 /**
  * What v86's snapshots carry of attached devices: one text behind v86's own parts, which v86 keeps as it is. It holds the
- * registers and the device of each, by name.
+ * image of each function, by name.
  */
 
 import { readSealed, sealed } from "../../device/image-seal";
@@ -17,7 +17,7 @@ interface SnapshotImage {
 
 const IMAGE = record<SnapshotImage>({
   schema: oneOf(SCHEMA),
-  devices: listOf(record<DeviceRecord>({ name: text, slot: whole(31), pci: anything, device: anything })),
+  devices: listOf(record<DeviceRecord>({ name: text, slot: whole(31), pci: anything })),
   checksum: whole(0xffff_ffff),
 });
 
