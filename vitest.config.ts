@@ -1,8 +1,15 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
-import { ownName } from "./scripts/own-name";
+
+const source = fileURLToPath(new URL("src/", import.meta.url));
+
+/** The package's own name means its sources here, so that examples run as they stand and need no build. */
+export const ownName = [
+  { find: /^virtq$/, replacement: `${source}index.ts` },
+  { find: /^virtq\/(models|transport|conformance|scenarios|node|v86)$/, replacement: `${source}$1.ts` },
+];
 
 export default defineConfig({
-  // Examples run as they stand.
   resolve: { alias: ownName },
   test: {
     include: ["test/**/*.test.ts"],

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, type UserConfig } from "vite";
-import { ownName } from "../../scripts/own-name";
+import { ownName } from "../../vitest.config";
 import { prepareGuest } from "./prepare";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
