@@ -4,7 +4,7 @@ import { checkImage, GuestImageError, IMAGES, type ImageName } from "./guest-ima
 /** The files, whole and looked at. */
 export type Images = Readonly<Record<ImageName, ArrayBuffer>>;
 
-/** How far it is, in bytes over all files; `total` grows as their lengths come in. */
+/** How far it is, in bytes over all files. */
 export type OnProgress = (loaded: number, total: number) => void;
 
 /**
@@ -14,31 +14,39 @@ export type OnProgress = (loaded: number, total: number) => void;
  * @throws GuestImageError for a file that is missing, or that isn't what it is taken for
  */
 export async function downloadImages(folder: string, onProgress: OnProgress): Promise<Images> {
-  const sums = { loaded: 0, total: 0 };
-  const add = (loaded: number, total: number) => {
-    sums.loaded += loaded;
-    sums.total += total;
-    onProgress(sums.loaded, sums.total);
-  };
   const names = Object.keys(IMAGES) as ImageName[];
-  const entries = names.map(async (name) => [name, await download(name, folder, add)] as const);
-  return Object.fromEntries(await Promise.all(entries)) as unknown as Images;
+  const answers = await Promise.all(names.map((name) => ask(name, folder)));
+  const lengths = answers.map(({ headers }) => Number(headers.get("content-length") ?? 0));
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  let loaded = 0;
+  const onPiece = (bytes: number) => {
+    loaded += bytes;
+    onProgress(loaded, total);
+  };
+  const buffers = await Promise.all(answers.map((answer) => contents(answer, onPiece)));
+  return Object.fromEntries(
+    buffers.map((buffer, i) => {
+      const name = names[i] as ImageName;
+      checkImage(name, new Uint8Array(buffer));
+      return [name, buffer];
+    }),
+  ) as unknown as Images;
 }
 
-async function download(name: ImageName, folder: string, add: OnProgress): Promise<ArrayBuffer> {
+async function ask(name: ImageName, folder: string): Promise<Response> {
   const { file, what } = IMAGES[name];
   const response = await fetch(folder + file);
-  if (!response.ok || response.body === null) {
-    throw new GuestImageError(file, `${what} in ${folder}`, `HTTP ${response.status} ${response.statusText}`);
-  }
-  add(0, Number(response.headers.get("content-length") ?? 0));
+  if (response.ok) return response;
+  const found = `HTTP ${response.status} ${response.statusText}`.trim();
+  throw new GuestImageError(file, `${what} in ${folder}`, found);
+}
+
+function contents({ body }: Response, onPiece: (bytes: number) => void): Promise<ArrayBuffer> {
   const counted = new TransformStream<Uint8Array, Uint8Array>({
     transform(piece, controller) {
-      add(piece.length, 0);
+      onPiece(piece.length);
       controller.enqueue(piece);
     },
   });
-  const buffer = await new Response(response.body.pipeThrough(counted)).arrayBuffer();
-  checkImage(name, new Uint8Array(buffer));
-  return buffer;
+  return new Response(body?.pipeThrough(counted) ?? null).arrayBuffer();
 }
