@@ -3,14 +3,14 @@ import { defineConfig } from "vitest/config";
 
 const source = fileURLToPath(new URL("src/", import.meta.url));
 
+/** The package's own name means its sources here, so that examples run as they stand and need no build. */
+export const ownName = [
+  { find: /^virtq$/, replacement: `${source}index.ts` },
+  { find: /^virtq\/(models|transport|conformance|scenarios|node|v86)$/, replacement: `${source}$1.ts` },
+];
+
 export default defineConfig({
-  // The package's own name means its sources here, so that examples run as they stand and need no build.
-  resolve: {
-    alias: [
-      { find: /^virtq$/, replacement: `${source}index.ts` },
-      { find: /^virtq\/(models|transport|conformance|scenarios|node|v86)$/, replacement: `${source}$1.ts` },
-    ],
-  },
+  resolve: { alias: ownName },
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/{slow,package,interop}/**"],

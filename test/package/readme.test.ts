@@ -22,6 +22,8 @@ const commands = [...readme.matchAll(/```sh\n(.*?)```/gs)]
 let installed: Installed;
 beforeAll(() => {
   installed = install();
+  // The emulator that a page is about.
+  cpSync(join(root, "node_modules/v86"), join(installed.clean, "node_modules/v86"), { recursive: true });
   // The disk and the capture of the README's examples.
   const disk = Uint8Array.from({ length: 1 << 20 }, (_, i) => (i * 31) & 0xff);
   writeFileSync(join(installed.clean, "disk.img"), disk);

@@ -1,6 +1,7 @@
 /**
- * The guest's first file system: a newc cpio archive of busybox, kernel modules and an init that loads them and then
- * runs what comes over the first serial port, a line at a time. Made anew for each boot, from files of Debian's packages.
+ * The guest's first file system: a newc cpio archive of busybox, kernel modules and an init that loads them and then, unless
+ * told otherwise, runs what comes over the first serial port, a line at a time. Made anew for each boot, from files of
+ * Debian's packages.
  */
 import { readFileSync } from "node:fs";
 import type { GuestFiles } from "./packages";
@@ -16,11 +17,8 @@ const MODULES = [
 /** What the guest prints when it takes commands. */
 export const READY = "virtq: ready";
 
-/**
- * Takes lines of `TAG COMMAND`, runs each in a shell of its own without input, and ends what it prints with a line of
- * `TAG CODE`. The terminal neither echoes nor changes line ends.
- */
-const INIT = `#!/bin/busybox sh
+/** How every init begins. */
+const BEGIN = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t proc proc /proc
@@ -28,7 +26,13 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 dmesg -n 1
 for module in ${MODULES.join(" ")}; do insmod /lib/$module.ko; done
-stty -F /dev/ttyS0 -echo -onlcr
+`;
+
+/**
+ * Takes lines of `TAG COMMAND`, runs each in a shell of its own without input, and ends what it prints with a line of
+ * `TAG CODE`. The terminal neither echoes nor changes line ends.
+ */
+const COMMAND_LOOP = `stty -F /dev/ttyS0 -echo -onlcr
 exec 3</dev/ttyS0 >/dev/ttyS0 2>&1
 echo "${READY}"
 while read -r tag command <&3; do
@@ -41,12 +45,16 @@ const DIRECTORY = 0o40755;
 const PROGRAM = 0o100755;
 const FILE = 0o100644;
 
-/** The archive. */
-export function initrd(files: GuestFiles): Uint8Array {
+/**
+ * The archive.
+ *
+ * @param rest how its init goes on when all modules are loaded: a script of busybox's shell, which must not end
+ */
+export function initrd(files: GuestFiles, rest = COMMAND_LOOP): Uint8Array {
   const cpio = new Cpio();
   for (const name of ["bin", "dev", "lib", "mnt", "proc", "sys", "tmp"]) cpio.add(name, DIRECTORY);
   cpio.add("bin/busybox", PROGRAM, readFileSync(files.busybox));
-  cpio.add("init", PROGRAM, Buffer.from(INIT));
+  cpio.add("init", PROGRAM, Buffer.from(BEGIN + rest));
   for (const name of MODULES) cpio.add(`lib/${name}.ko`, FILE, readFileSync(files.module(name)));
   return cpio.end();
 }

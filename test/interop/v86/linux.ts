@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { V86, type V86Options } from "v86";
+import { checkImage, type ImageName } from "../../../examples/v86/guest-images";
 import { initrd, READY } from "./initrd";
 import type { GuestFiles } from "./packages";
 
@@ -73,9 +74,9 @@ export class Linux {
   ): Promise<Linux> {
     const emulator = new V86({
       wasm_path: createRequire(import.meta.url).resolve("v86/build/v86.wasm"),
-      bios: { buffer: contents(files.bios) },
-      vga_bios: { buffer: contents(files.vgaBios) },
-      bzimage: { buffer: contents(files.kernel) },
+      bios: { buffer: contents("bios", files.bios) },
+      vga_bios: { buffer: contents("vgaBios", files.vgaBios) },
+      bzimage: { buffer: contents("kernel", files.kernel) },
       initrd: { buffer: exact(initrd(files)) },
       cmdline: "console=ttyS0 tsc=reliable mitigations=off random.trust_cpu=on quiet",
       memory_size: MEMORY_BYTES,
@@ -169,4 +170,10 @@ export class Linux {
 }
 
 const exact = (bytes: Uint8Array): ArrayBuffer => new Uint8Array(bytes).buffer;
-const contents = (path: string): ArrayBuffer => exact(readFileSync(path));
+
+/** @throws GuestImageError for a file that v86 can't boot, which v86 would not say */
+function contents(name: ImageName, path: string): ArrayBuffer {
+  const bytes = readFileSync(path);
+  checkImage(name, bytes);
+  return exact(bytes);
+}
