@@ -32,21 +32,13 @@ eachQemu("virtio-blk", (lab) => {
     "%s: every sector read, half of them written, one at a time and in batches",
     async (_, { queueSize, ...ring }) => {
       const disk = await Disk.start(lab, ring, { queueSize });
-      const expected = readFileSync(disk.image);
       expect(await disk.id()).toBe("virtq-interop");
+      const before = readFileSync(disk.image);
       for (let sector = 0; sector < BATCH; sector++) {
         const data = await disk.read(sector, 1, 1);
-        expect(data.compare(expected, sector * SECTOR, (sector + 1) * SECTOR)).toBe(0);
+        expect(data.compare(before, sector * SECTOR, (sector + 1) * SECTOR)).toBe(0);
       }
-      for (let sector = 0; sector < SECTORS; sector += 2 * BATCH) {
-        const data = await disk.read(sector, 2, BATCH);
-        expect(data.compare(expected, sector * SECTOR, (sector + 2 * BATCH) * SECTOR)).toBe(0);
-      }
-      for (let sector = 0; sector < SECTORS; sector += 4 * BATCH) {
-        const data = randomBytes(2 * BATCH * SECTOR);
-        data.copy(expected, sector * SECTOR);
-        await disk.write(sector, 2, data);
-      }
+      const expected = await disk.moveAll();
       for (let sector = SECTORS - BATCH; sector < SECTORS; sector++) {
         const data = randomBytes(SECTOR);
         data.copy(expected, sector * SECTOR);

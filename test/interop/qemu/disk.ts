@@ -1,6 +1,6 @@
 /** A disk image behind QEMU's virtio-blk, and requests to it that are waited for. */
 import { randomBytes } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
 import { BLK_DRIVER_FEATURES, BlkDriver } from "../../../src/driver/blk";
 import type { VirtioDriver } from "../../../src/driver/driver";
@@ -125,6 +125,21 @@ export class Disk {
     this.bytes += data.length;
     const count = data.length / length;
     await this.run(count, (i) => this.blk.write(first + i * sectors, this.buffer + i * length, length));
+  }
+
+  /** Reads the whole image in batches, and writes half of it. @returns what the image must hold now, once it is flushed */
+  async moveAll(): Promise<Buffer> {
+    const expected = readFileSync(this.image);
+    for (let sector = 0; sector < SECTORS; sector += 2 * BATCH) {
+      const data = await this.read(sector, 2, BATCH);
+      expect(data.compare(expected, sector * SECTOR, (sector + 2 * BATCH) * SECTOR)).toBe(0);
+    }
+    for (let sector = 0; sector < SECTORS; sector += 4 * BATCH) {
+      const data = randomBytes(2 * BATCH * SECTOR);
+      data.copy(expected, sector * SECTOR);
+      await this.write(sector, 2, data);
+    }
+    return expected;
   }
 
   async id(): Promise<string> {
