@@ -9,8 +9,9 @@ import type { VirtioError } from "../../../src/errors";
 import { type BlkBackend, BlkModel, type GuestBytes, MemoryBackend, RngModel } from "../../../src/models";
 import type { ControlEvent } from "../../../src/negotiation/control-event";
 import { type Attachment, attach } from "../../../src/v86";
+import { GuestMissing } from "./apt";
 import { BOOT_PATIENCE, Linux, type LinuxOptions } from "./linux";
-import { findGuestFiles, GuestMissing } from "./packages";
+import { findGuestFiles } from "./packages";
 import { diskFile } from "./sysfs";
 
 const files = findGuestFiles();

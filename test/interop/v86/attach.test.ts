@@ -8,11 +8,12 @@ import type { VirtioError } from "../../../src/errors";
 import { BalloonModel, BlkModel, ConsoleModel, MemoryBackend, NetModel, RngModel } from "../../../src/models";
 import type { ControlEvent } from "../../../src/negotiation/control-event";
 import { type AttachedDevice, type Attachment, attach } from "../../../src/v86";
+import { GuestMissing } from "./apt";
 import { checkExt } from "./check-ext";
 import { balloons, carryLines } from "./guest-work";
 import { BOOT_PATIENCE, Linux } from "./linux";
 import { NetPeer } from "./net-peer";
-import { findGuestFiles, GuestMissing } from "./packages";
+import { findGuestFiles } from "./packages";
 import { diskFile, virtioDevices } from "./sysfs";
 
 const files = findGuestFiles();

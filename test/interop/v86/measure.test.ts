@@ -3,8 +3,9 @@
  * notifications that takes is as it should be. Never how long.
  */
 import { beforeAll, describe, expect, it } from "vitest";
+import { GuestMissing } from "./apt";
 import { BOOT_PATIENCE } from "./linux";
-import { findGuestFiles, GuestMissing } from "./packages";
+import { findGuestFiles } from "./packages";
 import { type Measured, measureRings, PINGS, type Sample } from "./rings-measured";
 
 const files = findGuestFiles();

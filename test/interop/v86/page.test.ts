@@ -9,9 +9,10 @@ import { fileURLToPath } from "node:url";
 import type { Page, Route } from "playwright-core";
 import { createServer, type ViteDevServer } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { GuestMissing } from "./apt";
 import { type Browser, missingBrowser, startBrowser } from "./browser";
 import { BOOT_PATIENCE } from "./linux";
-import { findGuestFiles, GuestMissing } from "./packages";
+import { findGuestFiles } from "./packages";
 
 const configFile = fileURLToPath(new URL("../../../examples/v86/vite.config.ts", import.meta.url));
 const files = findGuestFiles();

@@ -1,7 +1,8 @@
 /** The rig itself: Linux boots in v86 with v86's own virtio devices, untouched, and its shell can be driven. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { GuestMissing } from "./apt";
 import { BOOT_PATIENCE, Linux } from "./linux";
-import { findGuestFiles, GuestMissing } from "./packages";
+import { findGuestFiles } from "./packages";
 import { virtioDevices } from "./sysfs";
 
 const files = findGuestFiles();

@@ -9,9 +9,10 @@ import { stockDevice, v86Cpu } from "../../../src/adapters/v86/hooks";
 import { upgrade } from "../../../src/adapters/v86/upgrade";
 import type { VirtioError } from "../../../src/errors";
 import { FeatureSet } from "../../../src/negotiation/feature-set";
+import { GuestMissing } from "./apt";
 import { balloons, carryLines } from "./guest-work";
 import { BOOT_PATIENCE, Linux } from "./linux";
-import { findGuestFiles, GuestMissing } from "./packages";
+import { findGuestFiles } from "./packages";
 import { type VirtioInSysfs, virtioDevices } from "./sysfs";
 
 const files = findGuestFiles();
