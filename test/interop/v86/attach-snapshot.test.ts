@@ -1,13 +1,9 @@
-/**
- * A guest that is saved while it copies from one of our disks to another and goes on in another emulator, and a guest
- * that reboots. One boot.
- */
+/** A guest that is saved while it copies from one of our disks to another and goes on in another emulator. One boot. */
 import { createHash, randomBytes } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { VirtioError } from "../../../src/errors";
 import { type BlkBackend, BlkModel, type GuestBytes, MemoryBackend, RngModel } from "../../../src/models";
-import type { ControlEvent } from "../../../src/negotiation/control-event";
 import { type Attachment, attach } from "../../../src/v86";
 import { GuestMissing } from "./apt";
 import { BOOT_PATIENCE, Linux, type LinuxOptions } from "./linux";
@@ -54,7 +50,6 @@ class LateBackend implements BlkBackend {
 
 /** A machine with two disks, of which the one on a packed ring answers late, and what is seen of it. */
 class Rig {
-  readonly events: ControlEvent[] = [];
   readonly violations: VirtioError[] = [];
   readonly source: MemoryBackend;
   readonly target: MemoryBackend;
@@ -67,13 +62,12 @@ class Rig {
 
   get options(): LinuxOptions {
     const onViolation = (error: VirtioError) => this.violations.push(error);
-    const onEvent = (event: ControlEvent) => this.events.push(event);
     const source = new BlkModel(new LateBackend(this.source), { id: "source" });
     const target = new BlkModel(this.target, { id: "target" });
     return {
       prepare: async (emulator) => {
         this.attached = await attach(emulator, [
-          { model: source, name: "source", onViolation, onEvent },
+          { model: source, name: "source", onViolation },
           { model: target, name: "target", offer: ["VERSION_1"], onViolation },
           { model: new RngModel(), onViolation },
         ]);
@@ -147,20 +141,5 @@ describe.skipIf(files instanceof GuestMissing)("a guest with our devices", () =>
       }
     },
     2 * LONG,
-  );
-
-  it(
-    "reboots, which resets the devices before the firmware looks for them",
-    async () => {
-      const [linux] = linuxes;
-      first.events.length = 0;
-      void linux?.run("reboot -f").catch(() => {});
-      const steps = () => first.events.filter(({ step }) => step === "reset" || step === "layout");
-      await expect.poll(() => steps().some(({ step }) => step === "layout"), { timeout: LONG }).toBe(true);
-      expect(steps()[0]).toMatchObject({ step: "reset", before: "0x0f", after: "0x00" });
-      expect(steps().find(({ step }) => step === "layout")).toMatchObject({ after: "split" });
-      expect(first.violations).toEqual([]);
-    },
-    LONG,
   );
 });

@@ -15,6 +15,8 @@ export const BOOT_PATIENCE = 240_000;
 const PATIENCE = 60_000;
 /** The initrd is put at 64 MiB, so that RAM ends behind it; v86 wants a multiple of 128 KiB. */
 const MEMORY_BYTES = 128 * 1024 * 1024;
+/** What the kernel is told. */
+export const CMDLINE = "console=ttyS0 tsc=reliable mitigations=off random.trust_cpu=on quiet";
 const TAIL = 2_000;
 /** The end of a command that nobody waited for any more. */
 const STALE = /\nvirtq-\d+ \d+\n/;
@@ -29,6 +31,8 @@ export interface Result {
 export interface LinuxOptions {
   /** v86's own options, for its stock devices. */
   readonly v86?: Partial<V86Options>;
+  /** Whether the firmware finds kernel and initrd on an attached disk; otherwise v86 puts them into memory, once. */
+  readonly fromDisk?: boolean;
   /** Called when the emulator is complete and before it runs. */
   readonly prepare?: (emulator: V86) => void | Promise<void>;
   /** Where the console goes too, besides what commands take of it. */
@@ -76,9 +80,7 @@ export class Linux {
       wasm_path: createRequire(import.meta.url).resolve("v86/build/v86.wasm"),
       bios: { buffer: contents("bios", files.bios) },
       vga_bios: { buffer: contents("vgaBios", files.vgaBios) },
-      bzimage: { buffer: contents("kernel", files.kernel) },
-      initrd: { buffer: exact(initrd(files)) },
-      cmdline: "console=ttyS0 tsc=reliable mitigations=off random.trust_cpu=on quiet",
+      ...(options.fromDisk ? {} : kernelOf(files)),
       memory_size: MEMORY_BYTES,
       acpi: false,
       autostart: false,
@@ -117,10 +119,20 @@ export class Linux {
     return output;
   }
 
-  /** Reboots, and waits for the init's loop; what is in RAM at power-on must be brought back (reload.ts). */
+  /**
+   * Reboots from inside, to the init's loop; what v86 put into RAM must be brought back (reload.ts), a disk stays.
+   *
+   * @throws Error with the console's end when that takes too long
+   */
   async reboot(): Promise<void> {
-    this.emulator.serial0_send("reboot reboot -f\n");
+    this.emulator.serial0_send(`virtq-${++this.commands} reboot -f\n`);
     await this.until("the reboot", BOOT_PATIENCE, READY);
+  }
+
+  /** {@link reboot} by the machine's reset button. */
+  async restart(): Promise<void> {
+    this.emulator.restart();
+    await this.until("the restart", BOOT_PATIENCE, READY);
   }
 
   /** Sends an event to v86's devices, as its adapters do. */
@@ -167,6 +179,14 @@ export class Linux {
       look();
     });
   }
+}
+
+function kernelOf(files: GuestFiles): Partial<V86Options> {
+  return {
+    bzimage: { buffer: contents("kernel", files.kernel) },
+    initrd: { buffer: exact(initrd(files)) },
+    cmdline: CMDLINE,
+  };
 }
 
 const exact = (bytes: Uint8Array): ArrayBuffer => new Uint8Array(bytes).buffer;
