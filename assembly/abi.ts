@@ -36,6 +36,7 @@ export const QUEUE_LOG_ENTRIES = 92;
 export const QUEUE_COPY_BASE = 96;
 export const QUEUE_COPY_BYTES = 100;
 export const QUEUE_COPY_POSITION = 104;
+export const QUEUE_FOURS = 108;
 export const QUEUE_FAULT_VALUE = 112;
 export const QUEUE_FAULT_BOUND = 120;
 
@@ -96,6 +97,8 @@ export const OPTION_RECOVER = 0x200;
 export const OPTION_CLAMP_USED_LENGTH = 0x400;
 export const OPTION_LOG = 0x800;
 export const OPTION_LENGTH_WITHOUT_WRITE = 0x1000;
+export const OPTION_SCALAR = 0x2000;
+export const RESOLVED_FOURS = 0x80000000;
 
 export const USED_RECORD_BYTES = 8;
 export const TOKEN_BYTES = 4;
@@ -108,11 +111,17 @@ export const CHAIN_ERROR = 12;
 export const CHAIN_READABLE_BYTES = 16;
 export const CHAIN_WRITABLE_BYTES = 24;
 export const SEGMENT_RECORD_BYTES = 8;
+export const FLAT_SEGMENT_BYTES = 16;
+export const FLAT_TOKEN = 8;
+export const FLAT_WRITABLE = 0x80000000;
 export const SUBMISSION_HEADER_BYTES = 16;
 export const SUBMISSION_SEGMENT_BYTES = 16;
 export const SUBMISSION_INDIRECT = 1;
 export const LOG_ENTRY_BYTES = 8;
 export const GENERATION_MAX = 32767;
+
+export const EXCHANGE_NOTIFY = 0x10000;
+export const EXCHANGE_REFUSED = 0x20000;
 
 export const BACKEND_SINK = 0;
 export const BACKEND_ECHO = 1;

@@ -1,36 +1,17 @@
-// Devices that live in WASM, for throughput: sink, echo and copy. They take, serve and complete in one call.
-// They read the chain records, never the ring, so what was validated stays valid.
-import { BUFFER_TOO_SHORT, IN_ORDER_VIOLATION } from "../src/spec/result";
+// Devices that live in WASM, for throughput: sink, echo and copy. What they do with one chain; the loop over chains is
+// its layout's run.ts. They read the chain record, never the ring, so what was validated stays valid.
 import { BACKEND_COPY, BACKEND_ECHO, SEGMENT_RECORD_BYTES } from "./abi";
 import {
   chainError,
   chainReadableCount,
-  chainToken,
   chainWritableCount,
-  firstChain,
   firstSegment,
   segmentAddress,
   segmentRecordLength,
-  setCompletion,
 } from "./batch";
-import { copyBytes } from "./memory";
 import { deviceInFlight } from "./device-state";
-import {
-  batch,
-  blame,
-  copyBase,
-  copyBytesTotal,
-  copyPosition,
-  isInOrder,
-  isLogged,
-  setCopyPosition,
-} from "./queue-state";
-import {
-  completeBatch as packedCompleteBatch,
-  take as packedTake,
-  undo as packedUndo,
-} from "./packed/device";
-import { completeBatch as splitCompleteBatch, take as splitTake, undo as splitUndo } from "./split/device";
+import { copyBytes } from "./memory";
+import { copyBase, copyBytesTotal, copyPosition, isInOrder, setCopyPosition } from "./queue-state";
 import { deviceLogRoom, deviceTouched } from "./touched";
 
 /**
@@ -41,7 +22,7 @@ import { deviceLogRoom, deviceTouched } from "./touched";
  *
  * @returns bytes written, from the first writable one on
  */
-function serve(q: usize, kind: u32, chain: usize): u32 {
+export function serve(q: usize, kind: u32, chain: usize): u32 {
   if (chainError(chain)) return 0;
   if (kind == BACKEND_ECHO) return echo(q, chain);
   if (kind == BACKEND_COPY && copyBytesTotal(q)) return copy(q, chain);
@@ -103,75 +84,14 @@ function copy(q: usize, chain: usize): u32 {
   return written;
 }
 
-
-@inline
-function nextChain(chain: usize): usize {
-  return (
-    firstSegment(chain) +
-    <usize>(chainReadableCount(chain) + chainWritableCount(chain)) * SEGMENT_RECORD_BYTES
-  );
-}
-
-/** Chains per inner round: one with touched ranges on, so that a full log stops before anything is consumed. */
-@inline
-function round(q: usize, left: u32): u32 {
-  return isLogged(q) ? 1 : min(left, batch(q));
-}
-
 /** Whether the log takes what serving this chain writes. */
 @inline
-function hasRoom(q: usize, chain: usize): bool {
+export function hasRoom(q: usize, chain: usize): bool {
   return deviceLogRoom(q, chainWritableCount(chain) + 2);
 }
 
 /** With IN_ORDER, whether chains that the host has taken must be used first. */
 @inline
-function mustWait(q: usize): bool {
+export function mustWait(q: usize): bool {
   return isInOrder(q) && deviceInFlight(q) != 0;
-}
-
-/** Takes, serves and completes up to `budget` chains of a split queue; their number, or the first error. */
-export function splitRun(q: usize, kind: u32, budget: u32): i32 {
-  if (mustWait(q)) return blame(q, IN_ORDER_VIOLATION, deviceInFlight(q), 0);
-  let served: u32 = 0;
-  while (served < budget) {
-    const taken = splitTake(q, round(q, budget - served));
-    if (taken <= 0) return served ? served : taken;
-    let chain = firstChain(q);
-    for (let i: i32 = 0; i < taken; i++) {
-      const next = nextChain(chain);
-      if (isLogged(q) && !hasRoom(q, chain)) {
-        splitUndo(q, chainToken(chain));
-        return served ? served : BUFFER_TOO_SHORT;
-      }
-      setCompletion(q, i, chainToken(chain), serve(q, kind, chain));
-      chain = next;
-    }
-    splitCompleteBatch(q, taken);
-    served += taken;
-  }
-  return served;
-}
-
-/** Takes, serves and completes up to `budget` chains of a packed queue; their number, or the first error. */
-export function packedRun(q: usize, kind: u32, budget: u32): i32 {
-  if (mustWait(q)) return blame(q, IN_ORDER_VIOLATION, deviceInFlight(q), 0);
-  let served: u32 = 0;
-  while (served < budget) {
-    const taken = packedTake(q, round(q, budget - served));
-    if (taken <= 0) return served ? served : taken;
-    let chain = firstChain(q);
-    for (let i: i32 = 0; i < taken; i++) {
-      const next = nextChain(chain);
-      if (isLogged(q) && !hasRoom(q, chain)) {
-        packedUndo(q, chainToken(chain));
-        return served ? served : BUFFER_TOO_SHORT;
-      }
-      setCompletion(q, i, chainToken(chain), serve(q, kind, chain));
-      chain = next;
-    }
-    packedCompleteBatch(q, taken);
-    served += taken;
-  }
-  return served;
 }

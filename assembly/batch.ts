@@ -30,17 +30,40 @@ import { batch, deviceRecords, driverRecords, recordBytes } from "./queue-state"
 
 /** Bytes of a chain record with one segment. */
 export const SINGLE_CHAIN_BYTES: usize = CHAIN_RECORD_BYTES + SEGMENT_RECORD_BYTES;
+/** Bytes of a submission with one segment. */
+export const SINGLE_SUBMISSION_BYTES: usize = SUBMISSION_HEADER_BYTES + SUBMISSION_SEGMENT_BYTES;
+/** The two counts of a submission with one readable element, and of one with one writable element, as one word. */
+export const ONE_READABLE: u64 = 1;
+export const ONE_WRITABLE: u64 = 0x100000000;
 
-/** Writes used record `i`: the token, and the bytes that the device wrote. */
+/** Writes used record `i` of those at `records`: the token, and the bytes that the device wrote. */
 @inline
-export function setUsedRecord(q: usize, i: u32, token: u32, length: u32): void {
-  store<u64>(driverRecords(q) + <usize>i * USED_RECORD_BYTES, (<u64>token) | ((<u64>length) << 32));
+export function setUsedRecord(records: usize, i: u32, token: u32, length: u32): void {
+  store<u64>(records + <usize>i * USED_RECORD_BYTES, (<u64>token) | ((<u64>length) << 32));
 }
 
-/** Writes the token that `add` gave to submission `i`. */
+/** Where used record `i` goes. */
 @inline
-export function setAddedToken(q: usize, i: u32, token: u32): void {
-  store<u32>(driverRecords(q) + <usize>batch(q) * USED_RECORD_BYTES + <usize>i * TOKEN_BYTES, token);
+export function usedRecordAt(records: usize, i: u32): usize {
+  return records + <usize>i * USED_RECORD_BYTES;
+}
+
+/** Where the tokens stand that `add` gives. */
+@inline
+export function addedTokens(q: usize): usize {
+  return driverRecords(q) + <usize>batch(q) * USED_RECORD_BYTES;
+}
+
+/** Where the token of submission `i` goes. */
+@inline
+export function addedTokenAt(tokens: usize, i: u32): usize {
+  return tokens + <usize>i * TOKEN_BYTES;
+}
+
+/** Writes the token that `add` gave to submission `i` into those at `tokens`. */
+@inline
+export function setAddedToken(tokens: usize, i: u32, token: u32): void {
+  store<u32>(tokens + <usize>i * TOKEN_BYTES, token);
 }
 
 
@@ -97,22 +120,16 @@ export function segmentLength(segment: usize): u32 {
   return load<u32>(segment, 8);
 }
 
-/** Writes completion record `i`, as a device inside WASM does. */
+/** Where the completion records begin. */
 @inline
-export function setCompletion(q: usize, i: u32, token: u32, written: u32): void {
-  store<u64>(deviceRecords(q) + <usize>i * COMPLETION_RECORD_BYTES, (<u64>token) | ((<u64>written) << 32));
+export function firstCompletion(q: usize): usize {
+  return deviceRecords(q);
 }
 
-
+/** Token in the low half, bytes written in the high half. */
 @inline
-export function completionToken(q: usize, i: u32): u32 {
-  return load<u32>(deviceRecords(q) + <usize>i * COMPLETION_RECORD_BYTES, 0);
-}
-
-
-@inline
-export function completionWritten(q: usize, i: u32): u32 {
-  return load<u32>(deviceRecords(q) + <usize>i * COMPLETION_RECORD_BYTES, 4);
+export function completionRecord(at: usize): u64 {
+  return load<u64>(at);
 }
 
 
@@ -197,4 +214,10 @@ export function chainWritableCount(chain: usize): u32 {
 @inline
 export function chainError(chain: usize): i32 {
   return load<i32>(chain, CHAIN_ERROR);
+}
+
+/** The same as a u32. A `load<i32>` that is widened to u64 would be sign-extended: binaryen folds the two wrongly. */
+@inline
+export function chainErrorBits(chain: usize): u32 {
+  return load<u32>(chain, CHAIN_ERROR);
 }

@@ -51,12 +51,12 @@ export function plainWritable(): u64 {
   return plainWritableTotal;
 }
 
-/** Writes the header of a record that the short way filled with `segments`; gives the record's end. */
+/** Writes the header of a record that the short way filled with `segments`. */
 @inline
-export function endPlainChain(record: usize, token: u32, segments: u32): usize {
+export function endPlainChain(record: usize, token: u32, segments: u32): void {
   setChainHeader(record, token, plainReadable, segments - plainReadable, 0);
   setChainBytes(record, plainReadableTotal, plainWritableTotal);
-  return firstSegment(record) + <usize>segments * SEGMENT_RECORD_BYTES;
+  place = firstSegment(record) + <usize>segments * SEGMENT_RECORD_BYTES;
 }
 
 /**

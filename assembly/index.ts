@@ -7,34 +7,38 @@ export {
   disarm as splitDriverDisarm,
   hasUsed as splitDriverHasUsed,
   publish as splitDriverPublish,
-  takeUsed as splitDriverTakeUsed,
 } from "./split/driver";
+export { takeUsed as splitDriverTakeUsed } from "./split/reclaim";
 export {
   arm as splitDeviceArm,
   complete as splitDeviceComplete,
   completeBatch as splitDeviceCompleteBatch,
+  completeFlat as splitDeviceCompleteFlat,
   disarm as splitDeviceDisarm,
   hasAvailable as splitDeviceHasAvailable,
   publish as splitDevicePublish,
-  take as splitDeviceTake,
   undo as splitDeviceUndo,
 } from "./split/device";
+export { take as splitDeviceTake, takeFlat as splitDeviceTakeFlat } from "./split/take";
+export { run as splitDeviceRun } from "./split/run";
 export {
   add as packedDriverAdd,
   arm as packedDriverArm,
   disarm as packedDriverDisarm,
   hasUsed as packedDriverHasUsed,
   publish as packedDriverPublish,
-  takeUsed as packedDriverTakeUsed,
 } from "./packed/driver";
+export { takeUsed as packedDriverTakeUsed } from "./packed/reclaim";
 export {
   arm as packedDeviceArm,
   complete as packedDeviceComplete,
   completeBatch as packedDeviceCompleteBatch,
+  completeFlat as packedDeviceCompleteFlat,
   disarm as packedDeviceDisarm,
   hasAvailable as packedDeviceHasAvailable,
   publish as packedDevicePublish,
-  take as packedDeviceTake,
   undo as packedDeviceUndo,
 } from "./packed/device";
-export { packedRun as packedDeviceRun, splitRun as splitDeviceRun } from "./backend";
+export { take as packedDeviceTake, takeFlat as packedDeviceTakeFlat } from "./packed/take";
+export { run as packedDeviceRun } from "./packed/run";
+export { deviceExchange, queueRoundTrip } from "./fused";

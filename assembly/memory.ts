@@ -102,6 +102,15 @@ export function load32Ordered(address: usize): u32 {
   return load<u32>(address);
 }
 
+/** Eight bytes of which the last two are an ordered word, and come first. */
+@inline
+export function loadTailOrdered(address: usize): u64 {
+  if (!ASC_FEATURE_THREADS) return load<u64>(address);
+  // An atomic load of all eight bytes would be no partner of the two-byte store on the other side.
+  const last = <u64>atomic.load<u16>(address + 6);
+  return (load<u64>(address) & 0xffffffffffff) | (last << 48);
+}
+
 
 @inline
 export function store32Ordered(address: usize, value: u32): void {

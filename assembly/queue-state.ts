@@ -1,11 +1,11 @@
 // The per-queue struct: four cache lines, and a shadow of 16 bytes per descriptor on each side.
 // The config and set-up lines are written at set-up only (the last error's two numbers apart); each half writes
-// nothing but its own line and shadow.
+// nothing but its own line and shadow, and the count of fours.
 //
 //   +0   config   features size desc driverArea deviceArea core driverShadow deviceShadow
 //                 driverRecords deviceRecords recordBytes tableLimit tables tableEntries u64 tablesGpa
 //   +64  set-up   layout roles maxSize notifyId batch driverLog deviceLog logEntries
-//                 copyBase copyBytes copyPosition u64 faultValue u64 faultBound
+//                 copyBase copyBytes copyPosition fours u64 faultValue u64 faultBound
 //   +128 driver   error avail availWrap pending pendingSlot pendingFlags used usedWrap
 //                 freeHead freeCount inFlight oldest batchEnd batchLength kickValue logCount
 //   +192 device   error avail availWrap used usedWrap pending pendingSlot pendingFlags
@@ -15,37 +15,39 @@
 // their wrap counters beside them; `pending` counts chains in split, descriptors in packed.
 // Addresses are linear; bases and lengths in bytes.
 import {
-  QUEUE_FEATURES,
-  QUEUE_SIZE,
-  QUEUE_DESC,
-  QUEUE_DRIVER_AREA,
-  QUEUE_DEVICE_AREA,
-  QUEUE_CORE,
-  QUEUE_DRIVER_SHADOW,
-  QUEUE_DEVICE_SHADOW,
-  QUEUE_DRIVER_RECORDS,
-  QUEUE_DEVICE_RECORDS,
-  QUEUE_RECORD_BYTES,
-  QUEUE_TABLE_LIMIT,
-  QUEUE_TABLES,
-  QUEUE_TABLE_ENTRIES,
-  QUEUE_TABLES_GPA,
-  QUEUE_LAYOUT,
-  QUEUE_ROLES,
-  QUEUE_MAX_SIZE,
-  QUEUE_NOTIFY_ID,
-  QUEUE_BATCH,
-  QUEUE_DRIVER_LOG,
-  QUEUE_DEVICE_LOG,
-  QUEUE_LOG_ENTRIES,
-  QUEUE_COPY_BASE,
-  QUEUE_COPY_BYTES,
-  QUEUE_COPY_POSITION,
-  QUEUE_FAULT_VALUE,
-  QUEUE_FAULT_BOUND,
   FEATURE_EVENT_IDX,
   FEATURE_IN_ORDER,
   OPTION_LOG,
+  QUEUE_BATCH,
+  QUEUE_COPY_BASE,
+  QUEUE_COPY_BYTES,
+  QUEUE_COPY_POSITION,
+  QUEUE_CORE,
+  QUEUE_DESC,
+  QUEUE_DEVICE_AREA,
+  QUEUE_DEVICE_LOG,
+  QUEUE_DEVICE_RECORDS,
+  QUEUE_DEVICE_SHADOW,
+  QUEUE_DRIVER_AREA,
+  QUEUE_DRIVER_LOG,
+  QUEUE_DRIVER_RECORDS,
+  QUEUE_DRIVER_SHADOW,
+  QUEUE_FAULT_BOUND,
+  QUEUE_FOURS,
+  QUEUE_FAULT_VALUE,
+  QUEUE_FEATURES,
+  QUEUE_LAYOUT,
+  QUEUE_LOG_ENTRIES,
+  QUEUE_MAX_SIZE,
+  QUEUE_NOTIFY_ID,
+  QUEUE_RECORD_BYTES,
+  QUEUE_ROLES,
+  QUEUE_SIZE,
+  QUEUE_TABLE_ENTRIES,
+  QUEUE_TABLE_LIMIT,
+  QUEUE_TABLES,
+  QUEUE_TABLES_GPA,
+  RESOLVED_FOURS,
 } from "./abi";
 
 // Config and set-up lines.
@@ -293,6 +295,18 @@ export function isInOrder(q: usize): bool {
 @inline
 export function isLogged(q: usize): bool {
   return (features(q) & OPTION_LOG) != 0;
+}
+
+/** Whether four descriptors at a time may be tried: packed with IN_ORDER, resolved at set-up. */
+@inline
+export function hasFours(q: usize): bool {
+  return (features(q) & RESOLVED_FOURS) != 0;
+}
+
+/** Counts groups of four that SIMD moved, modulo 2^32: which path ran, for whoever asks. */
+@inline
+export function countFours(q: usize, groups: u32): void {
+  store<u32>(q, load<u32>(q, QUEUE_FOURS) + groups, QUEUE_FOURS);
 }
 
 /** Keeps the two numbers of an error for its message, what was found and what it was held against; gives the code. */

@@ -17,10 +17,14 @@ import {
   VIRTQ_USED_ENTRY_SIZE,
 } from "../src/spec/split";
 import {
+  FEATURE_IN_ORDER,
   LAYOUT_NONE,
   LAYOUT_PACKED,
   LAYOUT_SPLIT,
+  OPTION_LOG,
+  OPTION_SCALAR,
   OPTION_STRICT_RING,
+  RESOLVED_FOURS,
   ROLE_DEVICE,
   ROLE_DRIVER,
 } from "./abi";
@@ -53,7 +57,7 @@ import {
   setDriverUsed,
   setDriverUsedWrap,
 } from "./driver-state";
-import { NOT_IN_GUEST, translate, wrapsAround } from "./memory";
+import { firstGpa, firstIsReadOnly, firstSize, NOT_IN_GUEST, translate, wrapsAround } from "./memory";
 import {
   core,
   deviceShadow,
@@ -99,6 +103,18 @@ function measureAreas(kind: u32, n: u32): void {
     driverAlign = VIRTQ_AVAIL_ALIGN;
     deviceAlign = VIRTQ_USED_ALIGN;
   }
+}
+
+/** `bits` with what follows from them and from guest RAM, so that no verb has to find out. */
+function resolve(q: usize, kind: u32, bits: u32): u32 {
+  const guest = core(q);
+  // packed/four.ts: 32-bit lanes hold every address, and nothing is logged.
+  const fours =
+    kind == LAYOUT_PACKED &&
+    (bits & (FEATURE_IN_ORDER | OPTION_SCALAR | OPTION_LOG)) == FEATURE_IN_ORDER &&
+    firstGpa(guest) + firstSize(guest) <= 0xffffffff &&
+    !firstIsReadOnly(guest);
+  return fours ? bits | RESOLVED_FOURS : bits & ~RESOLVED_FOURS;
 }
 
 let areaLinear: usize = 0;
@@ -172,7 +188,7 @@ export function queueSetUp(
 
   setLayout(q, kind);
   setSize(q, n);
-  setFeatures(q, bits);
+  setFeatures(q, resolve(q, kind, bits));
   setNotifyId(q, id & 0xffff);
   setDesc(q, descAddress);
   setDriverArea(q, driverAddress);

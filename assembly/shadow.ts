@@ -5,13 +5,13 @@
 //   +6 u16 id          split driver: the chain's last descriptor; device: the buffer ID to hand back
 //   +8 u64 writable    the chain's device-writable bytes, 0…2^32; or RECOVERED
 import {
-  SHADOW_BYTES,
-  SHADOW_LINK,
-  SHADOW_GENERATION,
-  SHADOW_COUNT,
-  SHADOW_ID,
-  SHADOW_WRITABLE,
   GENERATION_MAX,
+  SHADOW_BYTES,
+  SHADOW_COUNT,
+  SHADOW_GENERATION,
+  SHADOW_ID,
+  SHADOW_LINK,
+  SHADOW_WRITABLE,
 } from "./abi";
 
 
@@ -56,6 +56,43 @@ export function shadowWritable(entry: usize): u64 {
   return load<u64>(entry, SHADOW_WRITABLE);
 }
 
+// The first eight bytes in one load, for loops that need more than one of its fields.
+
+@inline
+export function shadowHead(entry: usize): u64 {
+  return load<u64>(entry);
+}
+
+
+@inline
+export function headLink(head: u64): u32 {
+  return (<u32>head) & 0xffff;
+}
+
+
+@inline
+export function headGeneration(head: u64): u32 {
+  return (<u32>head) >>> 16;
+}
+
+
+@inline
+export function headCount(head: u64): u32 {
+  return (<u32>(head >>> 32)) & 0xffff;
+}
+
+
+@inline
+export function headId(head: u64): u32 {
+  return <u32>(head >>> 48);
+}
+
+/** The token of the chain in `slot`, in flight or about to be. */
+@inline
+export function headToken(head: u64, slot: u32): u32 {
+  return slot | ((<u32>head) & 0xffff0000);
+}
+
 /**
  * `writable` of a chain that is given back for its error: nothing may be written, and no batch may skip it, since the
  * driver would take it as fully written (§2.7.9, §2.8.8).
@@ -81,9 +118,34 @@ export function occupy(entry: usize, link: u32, count: u32, id: u32, writable: u
 /** Takes a slot out of flight: its token is stale from here on. */
 @inline
 export function release(entry: usize, link: u32): void {
-  const generation = shadowGeneration(entry);
+  releaseHead(entry, shadowHead(entry), link);
+}
+
+/** The same with its first eight bytes already loaded. */
+@inline
+export function releaseHead(entry: usize, head: u64, link: u32): void {
+  const generation = headGeneration(head);
   const next: u32 = generation == GENERATION_MAX ? 1 : generation + 1;
   store<u64>(entry, <u64>(link | (next << 16)));
+}
+
+/** The first word of a head, link and generation, as it is; or with another link. */
+@inline
+export function headWord(head: u64): u32 {
+  return <u32>head;
+}
+
+
+@inline
+export function relinked(head: u64, link: u32): u32 {
+  return link | ((<u32>head) & 0xffff0000);
+}
+
+/** Marks a slot in flight with a chain of one descriptor; `word` is its link and generation. */
+@inline
+export function occupySingle(entry: usize, word: u32, id: u32, writable: u32): void {
+  store<u64>(entry, ((<u64>(1 | (id << 16))) << 32) | (<u64>word));
+  store<u64>(entry, <u64>writable, SHADOW_WRITABLE);
 }
 
 

@@ -5,22 +5,21 @@ import {
   CHAIN_TOO_LONG,
   INDIRECT_NOT_NEGOTIATED,
 } from "../src/spec/result";
-import { FEATURE_INDIRECT, SUBMISSION_HEADER_BYTES, SUBMISSION_SEGMENT_BYTES } from "./abi";
+import { FEATURE_INDIRECT } from "./abi";
 import {
+  ONE_READABLE,
+  ONE_WRITABLE,
   segmentGpa,
   segmentLength,
+  SINGLE_SUBMISSION_BYTES,
   submissionIsIndirect,
   submissionReadable,
   submissionSegment,
-  submissionShape,
   submissionsEnd,
   submissionWritable,
 } from "./batch";
 import { firstGpa, firstIsReadOnly, firstSize, NOT_IN_GUEST, translate, within } from "./memory";
 import { blame, core, features, isLogged, size, tableEntries } from "./queue-state";
-
-/** The two counts of a submission with one writable element, as one word. */
-const ONE_WRITABLE: u64 = 0x100000000;
 
 let writableBytes: u64 = 0;
 
@@ -36,26 +35,32 @@ export function submissionEnd(submission: usize): usize {
   return submissionSegment(submission, submissionReadable(submission) + submissionWritable(submission));
 }
 
-/** Ring descriptors that the submission needs, 1…size, or why it can't be a chain. */
+/** Most submissions from `submission` on that can be one direct element each, and are judged by `isSingleSubmission`. */
 @inline
-export function judgeSubmission(q: usize, submission: usize): i32 {
-  if (submissionSegment(submission, 1) > submissionsEnd(q)) return judgeEvery(q, submission);
-  const shape = submissionShape(submission);
-  if ((shape != 1 && shape != ONE_WRITABLE) || submissionIsIndirect(submission))
-    return judgeEvery(q, submission);
-  // One direct element: peeled, since most chains are that.
-  const guest = core(q);
-  const segment = submissionSegment(submission, 0);
-  const length = segmentLength(segment);
-  if (!within(segmentGpa(segment) - firstGpa(guest), length, firstSize(guest)) || firstIsReadOnly(guest)) {
-    return judgeEvery(q, submission);
-  }
-  writableBytes = shape == 1 ? 0 : length;
-  return 1;
+export function singlesAhead(q: usize, submission: usize): u32 {
+  const ahead = <u32>(submissionsEnd(q) - submission) / <u32>SINGLE_SUBMISSION_BYTES;
+  if (!ahead || submissionReadable(submission) + submissionWritable(submission) > 1) return 0;
+  return firstIsReadOnly(core(q)) || isLogged(q) ? 0 : ahead;
 }
 
-/** The same for any submission. */
-function judgeEvery(q: usize, submission: usize): i32 {
+/**
+ * Whether a submission of this `shape` has one direct element of `length` bytes, `offset` into the first region of
+ * guest RAM, which has `bytes`: peeled, since most are that. False says nothing against it: `judgeSubmission` knows more.
+ */
+@inline
+export function isSingleSubmission(
+  submission: usize,
+  shape: u64,
+  offset: u64,
+  length: u32,
+  bytes: u64,
+): bool {
+  if (shape != ONE_READABLE && shape != ONE_WRITABLE) return false;
+  return !submissionIsIndirect(submission) && within(offset, length, bytes);
+}
+
+/** Ring descriptors that the submission needs, 1…size, or why it can't be a chain. */
+export function judgeSubmission(q: usize, submission: usize): i32 {
   const end = submissionsEnd(q);
   if (submissionSegment(submission, 0) > end) return BAD_ARGUMENT;
   const readable = submissionReadable(submission);

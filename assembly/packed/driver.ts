@@ -11,42 +11,30 @@ import {
   VIRTQ_DESC_F_WRITE,
   VIRTQ_DESC_SIZE,
 } from "../../src/spec/queue";
+import { BAD_ARGUMENT, BUFFER_TOO_SHORT, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
+import { FEATURE_NOTIFICATION_DATA, LAYOUT_PACKED } from "../abi";
 import {
-  BAD_ARGUMENT,
-  BUFFER_TOO_SHORT,
-  QUEUE_BROKEN,
-  QUEUE_NOT_READY,
-  USED_ID_NOT_INFLIGHT,
-  USED_ID_RANGE,
-  USED_LEN_OVERFLOW,
-} from "../../src/spec/result";
-import {
-  FEATURE_NOTIFICATION_DATA,
-  LAYOUT_PACKED,
-  OPTION_CLAMP_USED_LENGTH,
-  OPTION_LENGTH_WITHOUT_WRITE,
-} from "../abi";
-import {
+  addedTokenAt,
+  addedTokens,
   firstSubmission,
   segmentGpa,
   segmentLength,
   setAddedToken,
-  setUsedRecord,
+  SINGLE_SUBMISSION_BYTES,
   submissionIsIndirect,
   submissionReadable,
   submissionSegment,
+  submissionShape,
   submissionWritable,
 } from "../batch";
 import {
   driverAvail,
   driverAvailWrap,
   driverBatchEnd,
-  driverBatchLength,
   driverError,
   driverFreeCount,
   driverFreeHead,
   driverInFlight,
-  driverOldest,
   driverPending,
   driverPendingFlags,
   driverPendingSlot,
@@ -54,30 +42,28 @@ import {
   driverUsedWrap,
   setDriverAvail,
   setDriverAvailWrap,
-  setDriverBatchEnd,
-  setDriverBatchLength,
-  setDriverError,
   setDriverFreeCount,
   setDriverFreeHead,
   setDriverInFlight,
   setDriverKickValue,
-  setDriverOldest,
   setDriverPending,
   setDriverPendingFlags,
   setDriverPendingSlot,
-  setDriverUsed,
-  setDriverUsedWrap,
 } from "../driver-state";
 import { packedNeedEvent } from "../event";
+import { firstGpa, firstSize } from "../memory";
 import {
   batch,
   blame,
+  core,
+  countFours,
   desc,
   deviceArea,
   driverArea,
   driverShadow,
   features,
   hasEventIdx,
+  hasFours,
   isInOrder,
   isLogged,
   layout,
@@ -88,29 +74,35 @@ import {
   tablesGpa,
 } from "../queue-state";
 import {
+  headLink,
+  headToken,
+  headWord,
   occupy,
-  release,
+  occupySingle,
+  relinked,
   shadowAt,
-  shadowCount,
-  shadowGeneration,
+  shadowHead,
   shadowLink,
-  shadowWritable,
   tokenOf,
 } from "../shadow";
-import { judgeSubmission, submissionEnd, submissionWritableBytes } from "../submission";
+import {
+  isSingleSubmission,
+  judgeSubmission,
+  singlesAhead,
+  submissionEnd,
+  submissionWritableBytes,
+} from "../submission";
 import { driverLogReserve, driverLogRoom, driverTouched } from "../touched";
+import { addFour, fourFit } from "./four";
 import {
   descAt,
   descFlags,
-  descTail,
   eventSnapshot,
   setDesc,
   setDescBody,
   setDescFlags,
   setEvent,
   setEventFlags,
-  tailId,
-  tailLength,
 } from "./layout";
 import { advanceSlot, advanceWrap, availableFlags, isUsed, offWrap } from "./position";
 
@@ -126,9 +118,33 @@ export function add(q: usize, chains: u32): i32 {
   if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
   if (driverError(q)) return QUEUE_BROKEN;
   if (chains > batch(q)) return blame(q, BAD_ARGUMENT, chains, batch(q));
+  if (hasFours(q)) return addFours(q, chains);
+  return isInOrder(q) ? addInOrder(q, chains) : addAnyOrder(q, chains);
+}
+
+// One function for each, so that the features are constants in its loop.
+
+function addAnyOrder(q: usize, chains: u32): i32 {
+  return addInto(q, chains, false, false);
+}
+
+function addInOrder(q: usize, chains: u32): i32 {
+  return addInto(q, chains, true, false);
+}
+
+function addFours(q: usize, chains: u32): i32 {
+  return addInto(q, chains, true, true);
+}
+
+
+@inline
+function addInto(q: usize, chains: u32, inOrder: bool, fours: bool): i32 {
+  const ring = desc(q);
   const shadow = driverShadow(q);
+  const tokens = addedTokens(q);
   const n = size(q);
-  const inOrder = isInOrder(q);
+  const gpa = firstGpa(core(q));
+  const bytes = firstSize(core(q));
   let submission = firstSubmission(q);
   let id = driverFreeHead(q);
   let slot = driverAvail(q);
@@ -137,7 +153,53 @@ export function add(q: usize, chains: u32): i32 {
   let pending = driverPending(q);
   let added: u32 = 0;
   let need: i32 = 0;
+  let groups: u32 = 0;
   for (; added < chains; added++) {
+    // One direct descriptor: peeled, since most lists are that.
+    const from = added;
+    const limit = from + min(min(chains - from, free), singlesAhead(q, submission));
+    while (added < limit) {
+      if (fours && pending && added + 4 <= limit && fourFit(slot, n) && fourFit(id, n)) {
+        const entry = shadowAt(shadow, id);
+        const token = addedTokenAt(tokens, added);
+        const flags = availableFlags(wrap);
+        if (addFour(submission, descAt(ring, slot), entry, token, id, flags, <u32>gpa, <u32>bytes)) {
+          added += 4;
+          pending += 4;
+          groups++;
+          submission += 4 * SINGLE_SUBMISSION_BYTES;
+          id = advanceSlot(id, 4, n);
+          slot += 4;
+          if (slot == n) {
+            slot = 0;
+            wrap ^= 1;
+          }
+          continue;
+        }
+      }
+      const shape = submissionShape(submission);
+      const segment = submissionSegment(submission, 0);
+      const address = segmentGpa(segment);
+      const length = segmentLength(segment);
+      if (!isSingleSubmission(submission, shape, address - gpa, length, bytes)) break;
+      const write = <u32>(shape >>> 32); // 1 or 0: the writable count
+      const flags = availableFlags(wrap) | (write * VIRTQ_DESC_F_WRITE);
+      const head = descAt(ring, slot);
+      if (pending++) setDesc(head, address, length, id, flags);
+      else holdBack(q, head, slot, address, length, id, flags);
+      const entry = shadowAt(shadow, id);
+      const held = shadowHead(entry);
+      occupySingle(entry, inOrder ? relinked(held, 0) : headWord(held), id, write ? length : 0);
+      setAddedToken(tokens, added++, headToken(held, id));
+      id = inOrder ? advanceSlot(id, 1, n) : headLink(held);
+      if (++slot == n) {
+        slot = 0;
+        wrap ^= 1;
+      }
+      submission += SINGLE_SUBMISSION_BYTES;
+    }
+    free -= added - from;
+    if (added == chains) break;
     need = judgeSubmission(q, submission);
     if (need < 0 || <u32>need > free) break; // §2.8.17: room for the whole list comes first
     if (!driverLogRoom(q, need + 2)) {
@@ -149,7 +211,7 @@ export function add(q: usize, chains: u32): i32 {
     const entry = shadowAt(shadow, id); // the buffer ID is the driver's slot
     const next = inOrder ? advanceSlot(id, 1, n) : shadowLink(entry);
     const generation = occupy(entry, 0, need, id, submissionWritableBytes());
-    setAddedToken(q, added, tokenOf(id, generation));
+    setAddedToken(tokens, added, tokenOf(id, generation));
     id = next;
     wrap = advanceWrap(slot, wrap, need, n);
     slot = advanceSlot(slot, need, n);
@@ -157,6 +219,7 @@ export function add(q: usize, chains: u32): i32 {
     pending += need;
     submission = submissionEnd(submission);
   }
+  if (fours) countFours(q, groups);
   setDriverFreeHead(q, id);
   setDriverAvail(q, slot);
   setDriverAvailWrap(q, wrap);
@@ -226,14 +289,20 @@ function placeTable(q: usize, submission: usize, slot: u32, wrap: u32, id: u32, 
 function placeHead(q: usize, slot: u32, addr: u64, len: u32, id: u32, flags: u32, isFirst: bool): void {
   const head = descAt(desc(q), slot);
   if (isFirst) {
-    setDescBody(head, addr, len, id);
-    setDriverPendingSlot(q, slot);
-    setDriverPendingFlags(q, flags);
+    holdBack(q, head, slot, addr, len, id, flags);
     driverTouched(q, head, BODY_BYTES);
   } else {
     setDesc(head, addr, len, id, flags);
     driverTouched(q, head, VIRTQ_DESC_SIZE);
   }
+}
+
+/** Writes a head without its flags, which `publish` stores. */
+@inline
+function holdBack(q: usize, head: usize, slot: u32, addr: u64, len: u32, id: u32, flags: u32): void {
+  setDescBody(head, addr, len, id);
+  setDriverPendingSlot(q, slot);
+  setDriverPendingFlags(q, flags);
 }
 
 /** Shows what was added to the device by storing the first head's flags (§2.8.17); 1: it wants a notification. */
@@ -255,114 +324,6 @@ export function publish(q: usize): i32 {
   setDriverPending(q, 0);
   // Barrier B (pairs with arm in device.ts): the flags before the suppression check, §2.8.17.
   return packedNeedEvent(eventSnapshot(deviceArea(q)), hasEventIdx(q), size(q), slot, wrap, pending) ? 1 : 0;
-}
-
-/** Takes back up to `max` used buffers (§2.8.18); their number, or what the device did wrong. */
-export function takeUsed(q: usize, max: u32): i32 {
-  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
-  if (driverError(q)) return QUEUE_BROKEN;
-  const limit = min(max, batch(q));
-  return isInOrder(q) ? takeInOrder(q, limit) : takeAnyOrder(q, limit);
-}
-
-function takeAnyOrder(q: usize, limit: u32): i32 {
-  const ring = desc(q);
-  const n = size(q);
-  const shadow = driverShadow(q);
-  const counted = lengthFlags(q);
-  let slot = driverUsed(q);
-  let wrap = driverUsedWrap(q);
-  let head = driverFreeHead(q);
-  let freed: u32 = 0;
-  let taken: u32 = 0;
-  let code: i32 = 0;
-  for (; taken < limit; taken++) {
-    const desc = descAt(ring, slot);
-    // Barrier C (pairs with publish in device.ts): the flags before ID and length.
-    const flags = descFlags(desc);
-    if (!isUsed(flags, wrap)) break;
-    const tail = descTail(desc);
-    const id = tailId(tail);
-    let length: u32 = (flags | counted) & VIRTQ_DESC_F_WRITE ? tailLength(tail) : 0; // §2.8.4
-    const entry = shadowAt(shadow, id);
-    if (id >= n || !shadowCount(entry) || <u64>length > shadowWritable(entry)) {
-      code = judgeUsed(q, id, length);
-      if (code < 0) break;
-      length = <u32>shadowWritable(entry); // clampUsedLength
-    }
-    setUsedRecord(q, taken, tokenOf(id, shadowGeneration(entry)), length);
-    const count = shadowCount(entry); // skip this ID's list, wherever its own slots are (§2.8.6)
-    wrap = advanceWrap(slot, wrap, count, n);
-    slot = advanceSlot(slot, count, n);
-    freed += count;
-    release(entry, head);
-    head = id;
-  }
-  setDriverFreeHead(q, head);
-  setDriverFreeCount(q, driverFreeCount(q) + freed);
-  setDriverInFlight(q, driverInFlight(q) - taken);
-  setDriverUsed(q, slot);
-  setDriverUsedWrap(q, wrap);
-  return taken || !code ? taken : fail(q, code);
-}
-
-/** With IN_ORDER one descriptor stands for a batch and names its last buffer; the others were used whole (§2.8.8). */
-function takeInOrder(q: usize, limit: u32): i32 {
-  const ring = desc(q);
-  const n = size(q);
-  const shadow = driverShadow(q);
-  const counted = lengthFlags(q);
-  let taken: u32 = 0;
-  while (taken < limit) {
-    const slot = driverUsed(q);
-    const wrap = driverUsedWrap(q);
-    if (!driverBatchEnd(q)) {
-      const desc = descAt(ring, slot);
-      const flags = descFlags(desc);
-      if (!isUsed(flags, wrap)) break;
-      const tail = descTail(desc);
-      const id = tailId(tail);
-      const length: u32 = (flags | counted) & VIRTQ_DESC_F_WRITE ? tailLength(tail) : 0;
-      const code = judgeUsed(q, id, length);
-      if (code < 0) {
-        if (!taken) return fail(q, code);
-        break;
-      }
-      setDriverBatchEnd(q, id + 1);
-      setDriverBatchLength(q, min(length, <u32>shadowWritable(shadowAt(shadow, id))));
-    }
-    const id = driverOldest(q);
-    const entry = shadowAt(shadow, id);
-    const last = id + 1 == driverBatchEnd(q);
-    const length = last ? driverBatchLength(q) : <u32>shadowWritable(entry);
-    setUsedRecord(q, taken, tokenOf(id, shadowGeneration(entry)), length);
-    const count = shadowCount(entry);
-    setDriverUsedWrap(q, advanceWrap(slot, wrap, count, n));
-    setDriverUsed(q, advanceSlot(slot, count, n));
-    setDriverOldest(q, advanceSlot(id, 1, n));
-    if (last) setDriverBatchEnd(q, 0);
-    setDriverFreeCount(q, driverFreeCount(q) + count); // IDs come round by themselves
-    setDriverInFlight(q, driverInFlight(q) - 1);
-    release(entry, 0);
-    taken++;
-  }
-  return taken;
-}
-
-/** Flags that every used descriptor is taken to have: WRITE for a device that leaves it out (lengthWithoutWrite). */
-@inline
-function lengthFlags(q: usize): u32 {
-  return features(q) & OPTION_LENGTH_WITHOUT_WRITE ? VIRTQ_DESC_F_WRITE : 0;
-}
-
-/** Whether a used descriptor may be believed: 0, or the breach (§2.8.4). */
-function judgeUsed(q: usize, id: u32, length: u32): i32 {
-  if (id >= size(q)) return blame(q, USED_ID_RANGE, id, size(q));
-  const entry = shadowAt(driverShadow(q), id);
-  if (!shadowCount(entry)) return blame(q, USED_ID_NOT_INFLIGHT, id, size(q));
-  const writable = shadowWritable(entry);
-  if (<u64>length <= writable || features(q) & OPTION_CLAMP_USED_LENGTH) return 0;
-  return blame(q, USED_LEN_OVERFLOW, length, writable);
 }
 
 /**
@@ -408,9 +369,4 @@ export function disarm(q: usize): i32 {
 export function hasUsed(q: usize): i32 {
   if (layout(q) != LAYOUT_PACKED || driverError(q)) return 0;
   return driverBatchEnd(q) || isUsed(descFlags(descAt(desc(q), driverUsed(q))), driverUsedWrap(q)) ? 1 : 0;
-}
-
-function fail(q: usize, code: i32): i32 {
-  setDriverError(q, code);
-  return code;
 }

@@ -3,7 +3,8 @@
 // descriptor ring  size × { u64 addr, u32 len, u16 id, u16 flags }
 // driver area      { u16 off_wrap, u16 flags }, written by the driver: when to send used notifications
 // device area      the same, written by the device: when to send available notifications
-// The head's flags are the word through which the two sides meet; the rest is read in two u64 loads.
+// The head's flags are the word through which the two sides meet; a descriptor is read in two u64 loads, the one with
+// the flags first.
 import { VIRTQ_DESC_SIZE } from "../../src/spec/queue";
 import {
   PACKED_DESC_ADDR,
@@ -12,7 +13,7 @@ import {
   PACKED_DESC_LEN,
   PACKED_EVENT_FLAGS,
 } from "../../src/spec/packed";
-import { load16Ordered, load32Ordered, store16Ordered, store32Ordered } from "../memory";
+import { load16Ordered, load32Ordered, loadTailOrdered, store16Ordered, store32Ordered } from "../memory";
 
 
 @inline
@@ -26,10 +27,10 @@ export function descAddr(desc: usize): u64 {
   return load<u64>(desc, PACKED_DESC_ADDR);
 }
 
-/** len, id and flags in one load; use it only after `descFlags` has shown that the descriptor is ours. */
+/** len, id and flags, the flags first: what they promise holds for len and id, and for the address loaded after them. */
 @inline
 export function descTail(desc: usize): u64 {
-  return load<u64>(desc, PACKED_DESC_LEN);
+  return loadTailOrdered(desc + PACKED_DESC_LEN);
 }
 
 

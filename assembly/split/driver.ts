@@ -6,57 +6,44 @@ import {
   VIRTQ_DESC_F_WRITE,
   VIRTQ_DESC_SIZE,
 } from "../../src/spec/queue";
-import {
-  BAD_ARGUMENT,
-  BUFFER_TOO_SHORT,
-  QUEUE_BROKEN,
-  QUEUE_NOT_READY,
-  USED_ID_NOT_HEAD,
-  USED_ID_NOT_INFLIGHT,
-  USED_ID_RANGE,
-  USED_INDEX_JUMP,
-  USED_LEN_OVERFLOW,
-} from "../../src/spec/result";
+import { BAD_ARGUMENT, BUFFER_TOO_SHORT, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
 import { VIRTQ_AVAIL_F_NO_INTERRUPT, VIRTQ_USED_F_NO_NOTIFY } from "../../src/spec/split";
-import { FEATURE_NOTIFICATION_DATA, LAYOUT_SPLIT, OPTION_CLAMP_USED_LENGTH } from "../abi";
+import { FEATURE_NOTIFICATION_DATA, LAYOUT_SPLIT } from "../abi";
 import {
+  addedTokens,
   firstSubmission,
   segmentGpa,
   segmentLength,
   setAddedToken,
-  setUsedRecord,
+  SINGLE_SUBMISSION_BYTES,
   submissionIsIndirect,
   submissionReadable,
   submissionSegment,
+  submissionShape,
   submissionWritable,
 } from "../batch";
 import {
   driverAvail,
   driverBatchEnd,
-  driverBatchLength,
   driverError,
   driverFreeCount,
   driverFreeHead,
   driverInFlight,
-  driverOldest,
   driverPending,
   driverUsed,
   setDriverAvail,
-  setDriverBatchEnd,
-  setDriverBatchLength,
-  setDriverError,
   setDriverFreeCount,
   setDriverFreeHead,
   setDriverInFlight,
   setDriverKickValue,
-  setDriverOldest,
   setDriverPending,
-  setDriverUsed,
 } from "../driver-state";
 import { needEvent } from "../event";
+import { firstGpa, firstSize } from "../memory";
 import {
   batch,
   blame,
+  core,
   desc,
   deviceArea,
   driverArea,
@@ -68,23 +55,29 @@ import {
   layout,
   notifyId,
   size,
+  tableEntries,
   tables,
   tablesGpa,
-  tableEntries,
 } from "../queue-state";
 import {
+  headLink,
+  headToken,
+  headWord,
   occupy,
-  release,
-  setShadowLink,
+  occupySingle,
+  relinked,
   shadowAt,
-  shadowCount,
-  shadowGeneration,
-  shadowId,
+  shadowHead,
   shadowLink,
-  shadowWritable,
   tokenOf,
 } from "../shadow";
-import { judgeSubmission, submissionEnd, submissionWritableBytes } from "../submission";
+import {
+  isSingleSubmission,
+  judgeSubmission,
+  singlesAhead,
+  submissionEnd,
+  submissionWritableBytes,
+} from "../submission";
 import { driverLogReserve, driverLogRoom, driverTouched } from "../touched";
 import {
   availEntryAt,
@@ -95,7 +88,6 @@ import {
   setAvailIdx,
   setDesc,
   setUsedEvent,
-  usedElement,
   usedEventAt,
   usedFlags,
   usedIdx,
@@ -110,9 +102,29 @@ export function add(q: usize, chains: u32): i32 {
   if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
   if (driverError(q)) return QUEUE_BROKEN;
   if (chains > batch(q)) return blame(q, BAD_ARGUMENT, chains, batch(q));
+  return isInOrder(q) ? addInOrder(q, chains) : addAnyOrder(q, chains);
+}
+
+// One function for each, so that the features are constants in its loop.
+
+function addAnyOrder(q: usize, chains: u32): i32 {
+  return addInto(q, chains, false);
+}
+
+function addInOrder(q: usize, chains: u32): i32 {
+  return addInto(q, chains, true);
+}
+
+
+@inline
+function addInto(q: usize, chains: u32, inOrder: bool): i32 {
+  const table = desc(q);
+  const ring = driverArea(q);
   const shadow = driverShadow(q);
+  const tokens = addedTokens(q);
   const mask = size(q) - 1;
-  const inOrder = isInOrder(q);
+  const gpa = firstGpa(core(q));
+  const bytes = firstSize(core(q));
   let submission = firstSubmission(q);
   let idx = driverAvail(q);
   let head = driverFreeHead(q);
@@ -120,6 +132,28 @@ export function add(q: usize, chains: u32): i32 {
   let added: u32 = 0;
   let need: i32 = 0;
   for (; added < chains; added++) {
+    // One direct descriptor: peeled, since most chains are that.
+    const from = added;
+    const limit = from + min(min(chains - from, free), singlesAhead(q, submission));
+    while (added < limit) {
+      const shape = submissionShape(submission);
+      const segment = submissionSegment(submission, 0);
+      const address = segmentGpa(segment);
+      const length = segmentLength(segment);
+      if (!isSingleSubmission(submission, shape, address - gpa, length, bytes)) break;
+      const write = <u32>(shape >>> 32); // 1 or 0: the writable count
+      setDesc(table, head, address, length, write * VIRTQ_DESC_F_WRITE, 0);
+      const entry = shadowAt(shadow, head);
+      const held = shadowHead(entry);
+      occupySingle(entry, inOrder ? relinked(held, idx) : headWord(held), head, write ? length : 0);
+      setAvailEntry(ring, idx & mask, head);
+      setAddedToken(tokens, added++, headToken(held, head));
+      head = inOrder ? (head + 1) & mask : headLink(held);
+      idx = nextIdx(idx);
+      submission += SINGLE_SUBMISSION_BYTES;
+    }
+    free -= added - from;
+    if (added == chains) break;
     need = judgeSubmission(q, submission);
     if (need < 0 || <u32>need > free) break;
     if (!driverLogRoom(q, need + 2)) {
@@ -138,11 +172,11 @@ export function add(q: usize, chains: u32): i32 {
       submissionWritableBytes(),
     );
     const slot = idx & mask;
-    setAvailEntry(driverArea(q), slot, head);
-    driverTouched(q, availEntryAt(driverArea(q), slot), 2);
-    setAddedToken(q, added, tokenOf(head, generation));
+    setAvailEntry(ring, slot, head);
+    driverTouched(q, availEntryAt(ring, slot), 2);
+    setAddedToken(tokens, added, tokenOf(head, generation));
     head = next;
-    idx = (idx + 1) & 0xffff;
+    idx = nextIdx(idx);
     free -= need;
     submission = submissionEnd(submission);
   }
@@ -154,17 +188,18 @@ export function add(q: usize, chains: u32): i32 {
   return added || need >= 0 ? added : need;
 }
 
+
+@inline
+function nextIdx(idx: u32): u32 {
+  return (idx + 1) & 0xffff;
+}
+
 /** Writes one judged submission from descriptor `head` on; gives its last descriptor. */
 @inline
 function place(q: usize, submission: usize, head: u32, count: u32, inOrder: bool): u32 {
-  if (submissionIsIndirect(submission)) return placeTable(q, submission, head);
-  if (count > 1) return placeDirect(q, submission, head, count, inOrder);
-  // One direct descriptor: peeled, since most chains are that.
-  const segment = submissionSegment(submission, 0);
-  const write: u32 = submissionWritable(submission) ? VIRTQ_DESC_F_WRITE : 0;
-  setDesc(desc(q), head, segmentGpa(segment), segmentLength(segment), write, 0);
-  driverTouched(q, descAt(desc(q), head), VIRTQ_DESC_SIZE);
-  return head;
+  return submissionIsIndirect(submission)
+    ? placeTable(q, submission, head)
+    : placeDirect(q, submission, head, count, inOrder);
 }
 
 /** Writes the elements into linked ring descriptors; gives the last descriptor's slot. */
@@ -237,133 +272,6 @@ export function publish(q: usize): i32 {
   return needEvent(availEvent(deviceArea(q), size(q)), next, old) ? 1 : 0;
 }
 
-/** Takes back up to `max` used buffers (§2.7.14); their number, or what the device did wrong. */
-export function takeUsed(q: usize, max: u32): i32 {
-  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
-  if (driverError(q)) return QUEUE_BROKEN;
-  const limit = min(max, batch(q));
-  return isInOrder(q) ? takeInOrder(q, limit) : takeAnyOrder(q, limit);
-}
-
-/** How many buffers are newly used, or USED_INDEX_JUMP (§2.7.8). */
-@inline
-function newlyUsed(q: usize): i32 {
-  // Barrier C (pairs with publish in device.ts): the index before the elements.
-  const newly = (usedIdx(deviceArea(q)) - driverUsed(q)) & 0xffff;
-  return newly > driverInFlight(q) ? blame(q, USED_INDEX_JUMP, newly, driverInFlight(q)) : newly;
-}
-
-function takeAnyOrder(q: usize, max: u32): i32 {
-  const newly = newlyUsed(q);
-  if (newly < 0) return fail(q, newly);
-  const limit = min(max, newly);
-  const area = deviceArea(q);
-  const shadow = driverShadow(q);
-  const n = size(q);
-  const used = driverUsed(q);
-  let head = driverFreeHead(q);
-  let freed: u32 = 0;
-  let taken: u32 = 0;
-  let code: i32 = 0;
-  for (; taken < limit; taken++) {
-    const element = usedElement(area, (used + taken) & (n - 1));
-    const id = <u32>element;
-    let length = <u32>(element >>> 32);
-    const entry = shadowAt(shadow, id);
-    if (id >= n || !shadowCount(entry) || <u64>length > shadowWritable(entry)) {
-      code = judgeUsed(q, id, length);
-      if (code < 0) break;
-      length = <u32>shadowWritable(entry); // clampUsedLength
-    }
-    setUsedRecord(q, taken, tokenOf(id, shadowGeneration(entry)), length);
-    // The chain's descriptors go back to the front of the free list, in the chain's own order.
-    const count = shadowCount(entry);
-    freed += count;
-    if (count == 1) {
-      release(entry, head);
-    } else {
-      setShadowLink(shadowAt(shadow, shadowId(entry)), head);
-      release(entry, shadowLink(entry));
-    }
-    head = id;
-  }
-  setDriverFreeHead(q, head);
-  setDriverFreeCount(q, driverFreeCount(q) + freed);
-  setDriverInFlight(q, driverInFlight(q) - taken);
-  setDriverUsed(q, (used + taken) & 0xffff);
-  return taken || !code ? taken : fail(q, code);
-}
-
-/** With IN_ORDER one element stands for a batch and names its last buffer; the others were used whole (§2.7.9). */
-function takeInOrder(q: usize, limit: u32): i32 {
-  const shadow = driverShadow(q);
-  const mask = size(q) - 1;
-  let taken: u32 = 0;
-  while (taken < limit) {
-    const used = driverUsed(q);
-    if (!driverBatchEnd(q)) {
-      const newly = newlyUsed(q);
-      if (!newly) break;
-      const element = usedElement(deviceArea(q), used & mask);
-      const id = <u32>element;
-      const code = newly < 0 ? newly : judgeInOrder(q, id, <u32>(element >>> 32), newly);
-      if (code < 0) {
-        if (!taken) return fail(q, code);
-        break;
-      }
-      setDriverBatchEnd(q, id + 1);
-      setDriverBatchLength(q, min(<u32>(element >>> 32), <u32>shadowWritable(shadowAt(shadow, id))));
-    }
-    const head = driverOldest(q);
-    const entry = shadowAt(shadow, head);
-    const last = head + 1 == driverBatchEnd(q);
-    const length = last ? driverBatchLength(q) : <u32>shadowWritable(entry);
-    setUsedRecord(q, taken, tokenOf(head, shadowGeneration(entry)), length);
-    setDriverOldest(q, (head + shadowCount(entry)) & mask);
-    if (last) setDriverBatchEnd(q, 0);
-    setDriverFreeCount(q, driverFreeCount(q) + shadowCount(entry)); // descriptors come round by themselves
-    setDriverInFlight(q, driverInFlight(q) - 1);
-    release(entry, 0);
-    setDriverUsed(q, (used + 1) & 0xffff);
-    taken++;
-  }
-  return taken;
-}
-
-/** Whether a used element may be believed: 0, or the breach (§2.7.8). */
-function judgeUsed(q: usize, id: u32, length: u32): i32 {
-  if (id >= size(q)) return blame(q, USED_ID_RANGE, id, size(q));
-  const entry = shadowAt(driverShadow(q), id);
-  if (!shadowCount(entry))
-    return blame(q, isMiddle(q, id) ? USED_ID_NOT_HEAD : USED_ID_NOT_INFLIGHT, id, size(q));
-  const writable = shadowWritable(entry);
-  if (<u64>length <= writable || features(q) & OPTION_CLAMP_USED_LENGTH) return 0;
-  return blame(q, USED_LEN_OVERFLOW, length, writable);
-}
-
-function judgeInOrder(q: usize, id: u32, length: u32, newly: u32): i32 {
-  const code = judgeUsed(q, id, length);
-  if (code < 0) return code;
-  // Under IN_ORDER the link of a chain in flight is its available index, so the batch length is a distance.
-  const batchLength = ((shadowLink(shadowAt(driverShadow(q), id)) - driverUsed(q)) & 0xffff) + 1;
-  return batchLength > newly ? blame(q, USED_INDEX_JUMP, newly, batchLength) : 0;
-}
-
-/** Whether `slot` lies inside a chain in flight. Slow: only an error asks. */
-function isMiddle(q: usize, slot: u32): bool {
-  const shadow = driverShadow(q);
-  const n = size(q);
-  for (let head: u32 = 0; head < n; head++) {
-    const count = shadowCount(shadowAt(shadow, head));
-    let member = head;
-    for (let i: u32 = 1; i < count; i++) {
-      member = isInOrder(q) ? (member + 1) & (n - 1) : shadowLink(shadowAt(shadow, member));
-      if (member == slot) return true;
-    }
-  }
-  return false;
-}
-
 /** Asks for a used buffer notification after `ahead` more buffers (§2.7.7); 1: look again, something is used already. */
 export function arm(q: usize, ahead: u32): i32 {
   if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
@@ -398,9 +306,4 @@ export function disarm(q: usize): i32 {
 export function hasUsed(q: usize): i32 {
   if (layout(q) != LAYOUT_SPLIT || driverError(q)) return 0;
   return driverBatchEnd(q) || usedIdx(deviceArea(q)) != driverUsed(q) ? 1 : 0;
-}
-
-function fail(q: usize, code: i32): i32 {
-  setDriverError(q, code);
-  return code;
 }

@@ -23,12 +23,16 @@ export interface DriverVerbs {
 export interface DeviceVerbs {
   /** Takes up to `max` chains into chain records; how many. */
   take(q: number, max: number): number;
+  /** The same into the flat list of assembly/flat.ts, which takes the chain records' place. */
+  takeFlat(q: number, max: number): number;
   /** Gives back the chain taken last; 0. */
   undo(q: number, token: number): number;
   /** Uses one chain, `written` bytes from its first writable one on; 0. */
   complete(q: number, token: number, written: number): number;
   /** Uses `count` chains of the completion records, 0…batch; how many, or why the first was refused. */
   completeBatch(q: number, count: number): number;
+  /** Uses the first `count` chains of the flat list, 0…batch; how many, or why the first was refused. */
+  completeFlat(q: number, count: number): number;
   /** Shows what was used; 1: send a used buffer notification, 0: don't. */
   publish(q: number): number;
   /** Asks for an available buffer notification with the next chain; 1: look again. */
@@ -63,6 +67,13 @@ export type CoreExports = Prefixed<"splitDriver" | "packedDriver", DriverVerbs> 
     queueTearDown(q: number): void;
     driverReset(q: number): void;
     deviceReset(q: number): void;
+    /**
+     * `completeFlat(count)`, `publish` and `takeFlat(max)` of either layout in one crossing; the chains taken, plus
+     * EXCHANGE_NOTIFY of assembly/abi.ts when the driver wants a used buffer notification (assembly/fused.ts).
+     */
+    deviceExchange(q: number, count: number, max: number): number;
+    /** `add(chains)`, `publish`, `run`, `publish` and `takeUsed` of either layout in one crossing; the used buffers. */
+    queueRoundTrip(driver: number, device: number, kind: number, chains: number): number;
   };
 
 /** The driver verbs of one layout, under their short names. */
@@ -91,9 +102,11 @@ export function deviceVerbs(exports: CoreExports, layout: "split" | "packed"): D
   return layout === "packed"
     ? {
         take: exports.packedDeviceTake,
+        takeFlat: exports.packedDeviceTakeFlat,
         undo: exports.packedDeviceUndo,
         complete: exports.packedDeviceComplete,
         completeBatch: exports.packedDeviceCompleteBatch,
+        completeFlat: exports.packedDeviceCompleteFlat,
         publish: exports.packedDevicePublish,
         arm: exports.packedDeviceArm,
         disarm: exports.packedDeviceDisarm,
@@ -102,9 +115,11 @@ export function deviceVerbs(exports: CoreExports, layout: "split" | "packed"): D
       }
     : {
         take: exports.splitDeviceTake,
+        takeFlat: exports.splitDeviceTakeFlat,
         undo: exports.splitDeviceUndo,
         complete: exports.splitDeviceComplete,
         completeBatch: exports.splitDeviceCompleteBatch,
+        completeFlat: exports.splitDeviceCompleteFlat,
         publish: exports.splitDevicePublish,
         arm: exports.splitDeviceArm,
         disarm: exports.splitDeviceDisarm,

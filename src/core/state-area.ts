@@ -47,9 +47,10 @@ const TABLE_ENTRIES_ALWAYS = 1024;
 const roundUp = (value: number, to: number): number => Math.ceil(value / to) * to;
 
 /** Record bytes that hold the longest possible chain, and a batch of chains of three. */
-function defaultRecordBytes(maxSize: number, batch: number): number {
+function defaultRecordBytes(maxSize: number, batch: number, serves: boolean): number {
   const longest = maxSize + Math.max(maxSize, TABLE_ENTRIES_ALWAYS);
-  const chain = abi.CHAIN_RECORD_BYTES + longest * abi.SEGMENT_RECORD_BYTES;
+  const segment = serves ? abi.FLAT_SEGMENT_BYTES : abi.SEGMENT_RECORD_BYTES; // a device may want it in the flat list
+  const chain = abi.CHAIN_RECORD_BYTES + longest * segment;
   const submission = abi.SUBMISSION_HEADER_BYTES + maxSize * abi.SUBMISSION_SEGMENT_BYTES;
   return Math.max(
     chain,
@@ -61,10 +62,10 @@ function defaultRecordBytes(maxSize: number, batch: number): number {
 /** Places the parts of one queue's state. */
 export function queueStateLayout(shape: QueueStateShape): QueueStateLayout {
   const batch = roundUp(shape.batch, 2);
-  const recordBytes = roundUp(shape.recordBytes ?? defaultRecordBytes(shape.maxSize, batch), 16);
   const logEntries = shape.touched ? 2 * shape.maxSize + 64 : 0;
   const drives = (shape.roles & abi.ROLE_DRIVER) !== 0;
   const serves = (shape.roles & abi.ROLE_DEVICE) !== 0;
+  const recordBytes = roundUp(shape.recordBytes ?? defaultRecordBytes(shape.maxSize, batch, serves), 16);
   let offset = abi.QUEUE_BYTES;
   const part = (present: boolean, bytes: number): number => {
     const at = offset;

@@ -1,11 +1,10 @@
 /**
  * How long the rings alone take: add, publish, take, complete, publish, reclaim, over and over on buffers that nobody
- * reads or writes. One crossing into WebAssembly for each of them and batch, records read and written by JavaScript,
+ * reads or writes. One crossing into WebAssembly for each of them and batch, the flat list read and written by JavaScript,
  * every check on. Models, payloads, digests and the control plane are not in it.
  */
 import * as abi from "../../assembly/abi";
 import type { Core } from "../core/core";
-import { type DeviceVerbs, deviceVerbs } from "../core/exports";
 import { VirtioError } from "../errors";
 import { DeviceQueue } from "../virtqueue/device-queue";
 import { DriverQueue } from "../virtqueue/driver-queue";
@@ -61,10 +60,8 @@ class RingLoop {
   private readonly driver: DriverQueue;
   private readonly device: DeviceQueue;
   private readonly core: Core;
-  private readonly verbs: DeviceVerbs;
-  private readonly completionsAt: number;
-  private readonly chainsAt: number;
-  private readonly recordWords: number;
+  /** Words that a chain takes in the flat list. */
+  private readonly entryWords: number;
   private readonly chains: number;
   private readonly written: number;
 
@@ -100,13 +97,10 @@ class RingLoop {
     });
     this.device = new DeviceQueue(core, {
       ...common,
-      recordBytes: batch * (abi.CHAIN_RECORD_BYTES + buffers * abi.SEGMENT_RECORD_BYTES),
+      recordBytes: batch * (abi.CHAIN_RECORD_BYTES + buffers * abi.FLAT_SEGMENT_BYTES),
     });
     this.core = core;
-    this.verbs = deviceVerbs(core.exports, ring.layout);
-    this.completionsAt = (core.words()[(this.device.q + abi.QUEUE_DEVICE_RECORDS) >>> 2] ?? 0) >>> 2;
-    this.chainsAt = this.completionsAt + ((this.device.batch * abi.COMPLETION_RECORD_BYTES) >>> 2);
-    this.recordWords = (abi.CHAIN_RECORD_BYTES + buffers * abi.SEGMENT_RECORD_BYTES) >>> 2;
+    this.entryWords = (buffers * abi.FLAT_SEGMENT_BYTES) >>> 2;
     this.chains = batch;
     this.written = workload.writableBytes;
     this.writeSubmissions(core, allocator, workload, indirect);
@@ -123,21 +117,15 @@ class RingLoop {
     if (round === 0) throw new VirtioError("INTERNAL", `not all of ${chains} chains came back`);
   }
 
-  /** Takes chains and completes them as fully written, from flat record to flat record. */
+  /** Takes chains and completes them as fully written, in the flat list. */
   private serve(most: number): number {
-    const { core, device, verbs, written } = this;
-    const taken = verbs.take(device.q, most);
+    const { core, device, written, entryWords } = this;
+    const taken = device.takeBatch(most);
+    if (taken < 1) throw new VirtioError("INTERNAL", `none of ${most} chains could be taken`);
     const words = core.words();
-    let from = this.chainsAt;
-    let to = this.completionsAt;
-    for (let i = 0; i < taken; i++) {
-      words[to++] = words[from + (abi.CHAIN_TOKEN >>> 2)] ?? 0;
-      words[to++] = written;
-      from += this.recordWords;
-    }
-    if (taken < 1 || verbs.completeBatch(device.q, taken) !== taken) {
-      throw new VirtioError("INTERNAL", `${taken} chains of ${most} were taken and could not be completed`);
-    }
+    const end = device.flat + taken * entryWords;
+    for (let at = device.flat + 3; at < end; at += entryWords) words[at] = written;
+    device.completeBatch(taken);
     return taken;
   }
 

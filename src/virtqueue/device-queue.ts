@@ -37,6 +37,8 @@ const BACKENDS: Readonly<Record<Backend, number>> = {
   copy: abi.BACKEND_COPY,
 };
 
+const FLAT_WORDS = abi.FLAT_SEGMENT_BYTES >>> 2;
+
 /** The device half of a virtqueue. */
 export class DeviceQueue extends RingHalf {
   /** What the queue has done. Chains of {@link run} are counted, their bytes are not. */
@@ -57,6 +59,7 @@ export class DeviceQueue extends RingHalf {
   readonly #order: Uint32Array;
   #orderFirst = 0;
   #orderCount = 0;
+  #notify = false;
   readonly #held = new Map<number, number>();
 
   /** @throws VirtioError BAD_ARGUMENT, QUEUE_SIZE_INVALID, RING_ALIGN, RING_ADDR_OVERFLOW, RING_OUT_OF_GUEST, RING_OVERLAP */
@@ -102,6 +105,64 @@ export class DeviceQueue extends RingHalf {
     }
   }
 
+  /**
+   * Takes available chains into the flat list, for a device that reads words instead of {@link chain}s. It stands in
+   * `core.words()` from {@link flat} on and dies with the next take. One entry of 4 words per segment, a chain's
+   * readable ones first: { linear address, length, token, written }. The token's high bit is set in a writable
+   * segment; entries with the same token are one chain. The device stores in the first entry of each chain how many
+   * bytes it wrote, 0 unless it does; {@link completeBatch} reads it there. A chain without segments has one entry of
+   * length 0; with `recover`, its address is why (a negative result code as a u32; 0: nothing was wrong).
+   *
+   * Payload that is written through these addresses is not in {@link touched}.
+   *
+   * @param max 0…batch, default batch
+   * @returns how many chains; 0 also when the queue is broken ({@link error})
+   * @throws VirtioError BAD_ARGUMENT, and BUFFER_TOO_SHORT for a chain of more segments than `recordBytes` / 16
+   */
+  takeBatch(max: number = this.batch): number {
+    this.assertAlive();
+    let taken = 0;
+    try {
+      taken = this.#result(this.#verbs.takeFlat(this.q, countOf(max)));
+    } catch (cause) {
+      throw this.#trap(cause);
+    }
+    this.#noteFlat(taken);
+    return taken;
+  }
+
+  /** Notes the readable bytes of chains that were taken into the flat list, and their order. */
+  #noteFlat(taken: number): void {
+    const words = this.core.words();
+    const { inOrder } = this.ring;
+    for (let i = 0, at = this.flat; i < taken; i++) {
+      const token = this.#flatToken(at);
+      if (inOrder) this.#append(token);
+      let readable = 0;
+      for (const next = this.#nextFlat(at); at < next; at += FLAT_WORDS) {
+        if (words[at + (abi.FLAT_TOKEN >>> 2)] === token) readable += words[at + 1] ?? 0;
+      }
+      this.#readable[token & 0xffff] = readable;
+    }
+  }
+
+  /** Index in `core.words()` of the flat list of {@link takeBatch}. */
+  get flat(): number {
+    return this.#chainsAt >>> 2;
+  }
+
+  #flatToken(at: number): number {
+    return (this.core.words()[at + (abi.FLAT_TOKEN >>> 2)] ?? 0) & ~abi.FLAT_WRITABLE;
+  }
+
+  #nextFlat(at: number): number {
+    const token = this.#flatToken(at);
+    const end = (this.#chainsAt + this.state.recordBytes) >>> 2;
+    let next = at + FLAT_WORDS;
+    while (next < end && this.#flatToken(next) === token) next += FLAT_WORDS;
+    return next;
+  }
+
   #takeRecords(max: number): number {
     try {
       return this.#result(this.#verbs.take(this.q, max));
@@ -117,7 +178,6 @@ export class DeviceQueue extends RingHalf {
     let good = 0;
     const { inOrder } = this.ring;
     for (let i = 0; i < taken; i++) {
-      const segments = (words[at + 1] ?? 0) + (words[at + 2] ?? 0);
       const token = words[at] ?? 0;
       if (inOrder) this.#append(token);
       const readable = at + (abi.CHAIN_READABLE_BYTES >>> 2);
@@ -129,7 +189,7 @@ export class DeviceQueue extends RingHalf {
       } else {
         this.#records[good++] = at;
       }
-      at += (abi.CHAIN_RECORD_BYTES + segments * abi.SEGMENT_RECORD_BYTES) >>> 2;
+      at += recordWords(words, at);
     }
     return good;
   }
@@ -186,6 +246,101 @@ export class DeviceQueue extends RingHalf {
     this.#unshown++;
   }
 
+  /**
+   * Uses the first `count` chains of the flat list that {@link takeBatch} filled, as {@link complete} uses one; one
+   * crossing.
+   *
+   * @param count 0…batch
+   * @throws VirtioError as {@link complete}; the chains before the one it is about are used
+   */
+  completeBatch(count: number): void {
+    this.assertAlive();
+    this.#judgeBatch(count);
+    let done = 0;
+    try {
+      if (!this.#held.size) done = Math.max(this.#verbs.completeFlat(this.q, count), 0);
+    } catch (cause) {
+      throw this.#trap(cause);
+    }
+    if (this.ring.inOrder) for (let i = 0; i < done; i++) this.#shift();
+    this.#usedFlat(done);
+    this.#completeRest(done, count);
+  }
+
+  /** Counts the first chains of the flat list as used. */
+  #usedFlat(count: number): void {
+    const words = this.core.words();
+    for (let i = 0, at = this.flat; i < count; i++, at = this.#nextFlat(at))
+      this.#used(this.#flatToken(at), words[at + 3] ?? 0);
+  }
+
+  #judgeBatch(count: number): void {
+    if (countOf(count) > this.batch)
+      throw new VirtioError("BAD_ARGUMENT", `${count} completions are more than a batch of ${this.batch}`);
+  }
+
+  /** One by one: the chains of the flat list that a batch refused, or that with IN_ORDER wait for their turn. */
+  #completeRest(done: number, count: number): void {
+    if (done === count) return;
+    const words = this.core.words();
+    for (let i = 0, at = this.flat; i < count; i++, at = this.#nextFlat(at)) {
+      if (i >= done) this.complete(this.#flatToken(at), words[at + 3] ?? 0);
+    }
+  }
+
+  /**
+   * {@link completeBatch}, {@link publish} and {@link takeBatch} in one crossing: the round of a device that serves the
+   * flat list. {@link notify} says whether to send a used buffer notification.
+   *
+   * @param count chains to use, 0…batch
+   * @param max chains to take, 0…batch, default batch
+   * @returns how many were taken; 0 also when the queue is broken ({@link error})
+   * @throws VirtioError as {@link completeBatch}, with nothing shown and nothing taken; as {@link takeBatch}
+   */
+  exchange(count: number, max: number = this.batch): number {
+    this.assertAlive();
+    this.#judgeBatch(count);
+    if (this.ring.inOrder || this.#payload !== undefined) {
+      this.completeBatch(count);
+      this.#notify = this.publish();
+      return this.takeBatch(max);
+    }
+    this.#notify = false;
+    const before = { ...this.#count };
+    const unshown = this.#unshown;
+    this.#usedFlat(count); // the list is gone afterwards
+    let code = 0;
+    try {
+      code = this.core.exports.deviceExchange(this.q, count, countOf(max));
+    } catch (cause) {
+      throw this.#trap(cause);
+    }
+    if (code >= abi.EXCHANGE_REFUSED) {
+      const done = code - abi.EXCHANGE_REFUSED;
+      Object.assign(this.#count, before);
+      this.#unshown = unshown;
+      this.#usedFlat(done);
+      this.#completeRest(done, count);
+      return 0;
+    }
+    this.#notify = code >= abi.EXCHANGE_NOTIFY;
+    this.#shown(this.#notify);
+    if (!this.#notify) {
+      this.#noteFlat(Math.max(code, 0));
+      return this.#result(code);
+    }
+    const broken = this.word(abi.DEVICE_ERROR) | 0;
+    if (broken) this.broke(broken);
+    const taken = code - abi.EXCHANGE_NOTIFY;
+    this.#noteFlat(taken);
+    return taken;
+  }
+
+  /** Whether the last {@link exchange} found that the driver wants a used buffer notification. */
+  get notify(): boolean {
+    return this.#notify;
+  }
+
   /** Notes a taken chain behind those taken before it. */
   #append(token: number): void {
     const at = this.#orderFirst + this.#orderCount++;
@@ -232,13 +387,17 @@ export class DeviceQueue extends RingHalf {
     this.assertAlive();
     try {
       const isWanted = this.#told(this.#verbs.publish(this.q)) === 1;
-      if (isWanted) this.#count.usedNotifications++;
-      else if (this.#unshown > 0) this.#count.usedSuppressed++;
-      this.#unshown = 0;
+      this.#shown(isWanted);
       return isWanted;
     } catch (cause) {
       throw this.#trap(cause);
     }
+  }
+
+  #shown(isWanted: boolean): void {
+    if (isWanted) this.#count.usedNotifications++;
+    else if (this.#unshown > 0) this.#count.usedSuppressed++;
+    this.#unshown = 0;
   }
 
   /** Asks for an available buffer notification with the next chain. True: one is there already, look again. */
@@ -388,4 +547,10 @@ export class DeviceQueue extends RingHalf {
     this.broke(code);
     return 0;
   }
+}
+
+/** Words of the chain record at `at`. */
+function recordWords(words: Uint32Array, at: number): number {
+  const segments = (words[at + 1] ?? 0) + (words[at + 2] ?? 0);
+  return (abi.CHAIN_RECORD_BYTES + segments * abi.SEGMENT_RECORD_BYTES) >>> 2;
 }

@@ -12,6 +12,8 @@ export type { QueueImage };
 
 const LINE_WORDS = 16;
 const U16 = 0xffff;
+/** Feature bits of the struct that belong to where the queue runs, not to its state. */
+const LOCAL_BITS = abi.OPTION_LOG | abi.OPTION_SCALAR | abi.RESOLVED_FOURS;
 
 /** FNV-1a over the JSON text of plain data, a u32: finds accidents, and nobody who means it. */
 export function imageChecksum(data: object): number {
@@ -51,7 +53,7 @@ export function saveHalf(
     layout: half.ring.layout,
     index: half.index,
     size: half.size,
-    features: word(half.q + abi.QUEUE_FEATURES) & ~abi.OPTION_LOG,
+    features: word(half.q + abi.QUEUE_FEATURES) & ~LOCAL_BITS,
     line,
     shadow,
     inFlight: tokensInOrder(half.role, half.ring.layout, line, shadow),
@@ -93,7 +95,7 @@ export function restoreHalf<T extends RingHalf>(
     invalid(cause instanceof Error ? cause.message : String(cause));
   }
   try {
-    const bits = (core.words()[(half.q + abi.QUEUE_FEATURES) >>> 2] ?? 0) & ~abi.OPTION_LOG;
+    const bits = (core.words()[(half.q + abi.QUEUE_FEATURES) >>> 2] ?? 0) & ~LOCAL_BITS;
     if (bits !== image.features) invalid(`image has feature bits ${image.features}, the queue ${bits}`);
     if ((image.role === "driver") !== (half.role === abi.ROLE_DRIVER))
       invalid(`image of a ${image.role} half`);

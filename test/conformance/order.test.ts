@@ -207,11 +207,16 @@ describe.each(PACKED_STARTS.map((start) => [startName(start), start] as const))(
     const world = open(false);
     offer(world, writable());
     log.record(() => takeOne(world));
+    // The first load has the flags in it, with length and ID: one access, the address after it.
+    const flags = inGuest().findIndex(
+      (a) => a.kind === "load" && a.address <= flagsOf(0) && a.address + a.bytes >= flagsOf(0) + 2,
+    );
     const rest = inGuest().findIndex(
       (a) => a.kind === "load" && a.address >= DESC + 16 * slot(0) && a.address < flagsOf(0),
     );
-    expect(firstIndex("load", flagsOf(0), 2)).toBeGreaterThanOrEqual(0);
-    expect(rest).toBeGreaterThan(firstIndex("load", flagsOf(0), 2));
+    expect(flags).toBeGreaterThanOrEqual(0);
+    expect(rest).toBe(flags);
+    expect(firstIndex("load", DESC + 16 * slot(0), 8)).toBeGreaterThan(flags);
   });
 
   test("PACKED-041 §2.8.2 driver: a used descriptor's flags are read before its id and length", () => {
@@ -264,7 +269,7 @@ describe("shared build", () => {
     ["SPLIT-027 §2.7.13.3 device", "splitDeviceTake"],
     ["PACKED-012 §2.8.15 device", "packedDeviceTake"],
   ])("%s: %s loads the other side's word atomically", (_, name) => {
-    expect(bodyOf(name)).toMatch(/i32\.atomic\.load/);
+    expect(bodyOf(name)).toMatch(/i(32|64)\.atomic\.load/);
   });
 
   test("the release build has no atomics", () => {

@@ -27,10 +27,11 @@ export class RawQueue {
   /** Linear addresses of the logs, and their entries. */
   readonly logs: { readonly driver: number; readonly device: number; readonly entries: number };
 
-  /** @param features FEATURE_… and OPTION_… of assembly/abi.ts */
-  constructor(layout: "split" | "packed", features = 0) {
-    const { SIZE, BATCH, TABLES } = RawQueue;
-    const shape = { roles: abi.ROLE_DRIVER | abi.ROLE_DEVICE, maxSize: SIZE, batch: BATCH, touched: true };
+  /** @param features FEATURE_… and OPTION_… of assembly/abi.ts; @param size 1…64, a power of two for split */
+  constructor(layout: "split" | "packed", features = 0, size: number = RawQueue.SIZE) {
+    const { BATCH, TABLES } = RawQueue;
+    const batch = Math.max(BATCH, size);
+    const shape = { roles: abi.ROLE_DRIVER | abi.ROLE_DEVICE, maxSize: size, batch, touched: true };
     const { q, layout: parts } = this.core.allocateQueue(shape);
     this.q = q;
     this.driver = driverVerbs(this.core.exports, layout);
@@ -43,7 +44,7 @@ export class RawQueue {
     const kind = layout === "packed" ? abi.LAYOUT_PACKED : abi.LAYOUT_SPLIT;
     const [descriptor, driver, device] = AREAS[layout];
     const { queueSetUp, queueSetTables } = this.core.exports;
-    expect(queueSetUp(q, kind, SIZE, features, 0, descriptor, 0, driver, 0, device, 0)).toBe(0);
+    expect(queueSetUp(q, kind, size, features, 0, descriptor, 0, driver, 0, device, 0)).toBe(0);
     expect(queueSetTables(q, TABLES, 0, 16)).toBe(0);
   }
 

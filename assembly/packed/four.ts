@@ -1,0 +1,200 @@
+// Four descriptors at a time with SIMD, one cache line of the ring: for IN_ORDER, where IDs and shadows lie in a row.
+// Each function does what four turns of its scalar twin's loop do, or nothing and says so. Chosen at set-up
+// (`setFours`): guest RAM's first region is writable and ends below 4 GiB, so that addresses are 32-bit lanes.
+import { VIRTQ_DESC_F_AVAIL, VIRTQ_DESC_F_USED } from "../../src/spec/packed";
+import {
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+  VIRTQ_DESC_SIZE,
+} from "../../src/spec/queue";
+import { GENERATION_MAX, SHADOW_BYTES, SUBMISSION_INDIRECT } from "../abi";
+import {
+  ONE_READABLE,
+  ONE_WRITABLE,
+  SINGLE_SUBMISSION_BYTES,
+  submissionIsIndirect,
+  submissionShape,
+} from "../batch";
+import { descFlags } from "./layout";
+
+/** Whether four descriptors from `slot` on stand in a row, in one lap. */
+@inline
+export function fourFit(slot: u32, size: u32): bool {
+  return slot + 4 <= size;
+}
+
+// Lanes of a descriptor or a submission's segment: address low, address high, length, the rest.
+
+/** Four vectors' first lanes. */
+@inline
+function firsts(ab: v128, cd: v128): v128 {
+  return v128.shuffle<i64>(ab, cd, 0, 2);
+}
+
+
+@inline
+function seconds(ab: v128, cd: v128): v128 {
+  return v128.shuffle<i64>(ab, cd, 1, 3);
+}
+
+/** a0 b0 a1 b1 */
+@inline
+function lower(a: v128, b: v128): v128 {
+  return v128.shuffle<i32>(a, b, 0, 4, 1, 5);
+}
+
+/** a2 b2 a3 b3 */
+@inline
+function upper(a: v128, b: v128): v128 {
+  return v128.shuffle<i32>(a, b, 2, 6, 3, 7);
+}
+
+/** Whether all four buffers lie inside [gpa, +bytes), as `within` of memory.ts says. */
+@inline
+function allWithin(low: v128, high: v128, length: v128, gpa: u32, bytes: u32): bool {
+  const offset = v128.sub<i32>(low, i32x4.splat(gpa));
+  const room = v128.sub<i32>(i32x4.splat(bytes), offset);
+  const inside = v128.and(v128.le<u32>(offset, i32x4.splat(bytes)), v128.le<u32>(length, room));
+  return v128.all_true<i32>(v128.and(inside, v128.eq<i32>(high, i32x4.splat(0))));
+}
+
+/**
+ * Driver: writes four submissions of one direct element, all readable or all writable, into four descriptors.
+ *
+ * @param head linear address of the first descriptor, whose ID is `id`; `entry` of its shadow
+ * @param flags AVAIL and USED as the lap wants them
+ */
+@inline
+export function addFour(
+  submission: usize,
+  head: usize,
+  entry: usize,
+  tokens: usize,
+  id: u32,
+  flags: u32,
+  gpa: u32,
+  bytes: u32,
+): bool {
+  const shape = submissionShape(submission);
+  if ((shape != ONE_READABLE && shape != ONE_WRITABLE) || submissionIsIndirect(submission)) return false;
+  const form = v128.load(submission);
+  const other = v128.or(
+    v128.xor(form, v128.load(submission, SINGLE_SUBMISSION_BYTES)),
+    v128.or(
+      v128.xor(form, v128.load(submission, 2 * SINGLE_SUBMISSION_BYTES)),
+      v128.xor(form, v128.load(submission, 3 * SINGLE_SUBMISSION_BYTES)),
+    ),
+  );
+  if (v128.any_true(v128.and(other, i32x4(-1, -1, SUBMISSION_INDIRECT, 0)))) return false;
+  const a = v128.load(submission, 16);
+  const b = v128.load(submission, SINGLE_SUBMISSION_BYTES + 16);
+  const c = v128.load(submission, 2 * SINGLE_SUBMISSION_BYTES + 16);
+  const d = v128.load(submission, 3 * SINGLE_SUBMISSION_BYTES + 16);
+  const ab = lower(a, b);
+  const cd = lower(c, d);
+  const length = firsts(upper(a, b), upper(c, d));
+  if (!allWithin(firsts(ab, cd), seconds(ab, cd), length, gpa, bytes)) return false;
+  const write = shape == ONE_WRITABLE;
+  const last = id | ((flags | (write ? VIRTQ_DESC_F_WRITE : 0)) << 16);
+  v128.store(head, v128.replace_lane<i32>(a, 3, last));
+  v128.store(head, v128.replace_lane<i32>(b, 3, last + 1), VIRTQ_DESC_SIZE);
+  v128.store(head, v128.replace_lane<i32>(c, 3, last + 2), 2 * VIRTQ_DESC_SIZE);
+  v128.store(head, v128.replace_lane<i32>(d, 3, last + 3), 3 * VIRTQ_DESC_SIZE);
+  // The shadows: { 0 | generation << 16, 1 | id << 16, writable, 0 }
+  let held = v128.load_zero<i32>(entry);
+  held = v128.load_lane<i32>(entry, held, 1, SHADOW_BYTES);
+  held = v128.load_lane<i32>(entry, held, 2, 2 * SHADOW_BYTES);
+  held = v128.load_lane<i32>(entry, held, 3, 3 * SHADOW_BYTES);
+  const generation = v128.and(held, i32x4.splat(0xffff0000));
+  const ids = v128.add<i32>(i32x4.splat(id), i32x4(0, 1, 2, 3));
+  v128.store(tokens, v128.or(generation, ids));
+  const place = v128.or(v128.shl<i32>(ids, 16), i32x4.splat(1));
+  const zero = i32x4.splat(0);
+  const writable = v128.and(length, i32x4.splat(write ? -1 : 0));
+  const heads01 = lower(generation, place);
+  const heads23 = upper(generation, place);
+  const rests01 = lower(writable, zero);
+  const rests23 = upper(writable, zero);
+  v128.store(entry, firsts(heads01, rests01));
+  v128.store(entry, seconds(heads01, rests01), SHADOW_BYTES);
+  v128.store(entry, firsts(heads23, rests23), 2 * SHADOW_BYTES);
+  v128.store(entry, seconds(heads23, rests23), 3 * SHADOW_BYTES);
+  return true;
+}
+
+/** Where WRITE, NEXT, INDIRECT, AVAIL and USED stand in the last lane. */
+const FORM_MASK: u32 =
+  (VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT | VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED) <<
+  16;
+
+/**
+ * Device: whether four descriptors from `head` on are available lists of one readable element, of length 0 too, which
+ * a device that writes nothing may skip.
+ *
+ * @param flags AVAIL and USED as the lap wants them
+ * @returns the buffer ID of the fourth, or -1
+ */
+@inline
+export function fourReadable(head: usize, flags: u32, gpa: u32, bytes: u32): i32 {
+  // Barrier A (pairs with publish in driver.ts): between two agents the flags come first, and by themselves.
+  if (ASC_FEATURE_THREADS) {
+    for (let i: u32 = 0; i < 4; i++) {
+      if (descFlags(head + <usize>i * VIRTQ_DESC_SIZE) != flags) return -1;
+    }
+  }
+  const a = v128.load(head);
+  const b = v128.load(head, VIRTQ_DESC_SIZE);
+  const c = v128.load(head, 2 * VIRTQ_DESC_SIZE);
+  const d = v128.load(head, 3 * VIRTQ_DESC_SIZE);
+  const abUpper = upper(a, b);
+  const cdUpper = upper(c, d);
+  const last = seconds(abUpper, cdUpper);
+  const form = v128.and(last, i32x4.splat(FORM_MASK));
+  if (!v128.all_true<i32>(v128.eq<i32>(form, i32x4.splat(flags << 16)))) return -1;
+  const length = firsts(abUpper, cdUpper);
+  const ab = lower(a, b);
+  const cd = lower(c, d);
+  if (!allWithin(firsts(ab, cd), seconds(ab, cd), length, gpa, bytes)) return -1;
+  return v128.extract_lane<i32>(last, 3) & 0xffff;
+}
+
+/**
+ * Driver: takes back the four oldest buffers, whose shadows stand from `entry` on and which were used whole.
+ *
+ * @param records where their used records go; `id` of the first
+ * @returns the ring descriptors that they held
+ */
+@inline
+export function takeFourUsed(entry: usize, records: usize, id: u32): u32 {
+  const a = v128.load(entry);
+  const b = v128.load(entry, SHADOW_BYTES);
+  const c = v128.load(entry, 2 * SHADOW_BYTES);
+  const d = v128.load(entry, 3 * SHADOW_BYTES);
+  const counts = v128.add<i32>(v128.add<i32>(a, b), v128.add<i32>(c, d));
+  // { link | generation << 16, writable } of two
+  const first = v128.shuffle<i32>(a, b, 0, 2, 4, 6);
+  const second = v128.shuffle<i32>(c, d, 0, 2, 4, 6);
+  const keep = i32x4(0xffff0000, -1, 0xffff0000, -1);
+  const ids = v128.add<i32>(i32x4(0, 0, 1, 0), v128.and(i32x4.splat(id), i32x4(-1, 0, -1, 0)));
+  v128.store(records, v128.or(v128.and(first, keep), ids));
+  v128.store(records, v128.or(v128.and(second, keep), v128.add<i32>(ids, i32x4(2, 0, 2, 0))), 16);
+  const firstNext = nextGenerations(first);
+  const secondNext = nextGenerations(second);
+  v128.store_lane<i64>(entry, firstNext, 0);
+  v128.store_lane<i64>(entry, firstNext, 1, SHADOW_BYTES);
+  v128.store_lane<i64>(entry, secondNext, 0, 2 * SHADOW_BYTES);
+  v128.store_lane<i64>(entry, secondNext, 1, 3 * SHADOW_BYTES);
+  return v128.extract_lane<i32>(counts, 1) & 0xffff;
+}
+
+/** What `release` leaves of two shadows. */
+@inline
+function nextGenerations(held: v128): v128 {
+  const next = v128.add<i32>(
+    v128.and(held, i32x4(0xffff0000, 0, 0xffff0000, 0)),
+    i32x4(0x10000, 0, 0x10000, 0),
+  );
+  const over = v128.eq<i32>(next, i32x4.splat((GENERATION_MAX + 1) << 16));
+  return v128.sub<i32>(next, v128.and(over, i32x4.splat(GENERATION_MAX << 16)));
+}

@@ -1,0 +1,230 @@
+// Used buffers come back to the driver half of a packed virtqueue (§2.8.6, §2.8.8, §2.8.18).
+// A used descriptor is an ID and a length, nothing more is believed: lists are freed from the shadow.
+import { VIRTQ_DESC_F_WRITE } from "../../src/spec/queue";
+import {
+  QUEUE_BROKEN,
+  QUEUE_NOT_READY,
+  USED_ID_NOT_INFLIGHT,
+  USED_ID_RANGE,
+  USED_LEN_OVERFLOW,
+} from "../../src/spec/result";
+import { LAYOUT_PACKED, OPTION_CLAMP_USED_LENGTH, OPTION_LENGTH_WITHOUT_WRITE } from "../abi";
+import { setUsedRecord, usedRecordAt } from "../batch";
+import {
+  driverBatchEnd,
+  driverBatchLength,
+  driverError,
+  driverFreeCount,
+  driverFreeHead,
+  driverInFlight,
+  driverOldest,
+  driverUsed,
+  driverUsedWrap,
+  setDriverBatchEnd,
+  setDriverBatchLength,
+  setDriverError,
+  setDriverFreeCount,
+  setDriverFreeHead,
+  setDriverInFlight,
+  setDriverOldest,
+  setDriverUsed,
+  setDriverUsedWrap,
+} from "../driver-state";
+import {
+  batch,
+  blame,
+  countFours,
+  desc,
+  driverRecords,
+  driverShadow,
+  features,
+  hasFours,
+  isInOrder,
+  layout,
+  size,
+} from "../queue-state";
+import {
+  headCount,
+  headToken,
+  releaseHead,
+  shadowAt,
+  shadowCount,
+  shadowHead,
+  shadowWritable,
+} from "../shadow";
+import { fourFit, takeFourUsed } from "./four";
+import { descAt, descTail, tailFlags, tailId, tailLength } from "./layout";
+import { advanceSlot, advanceWrap, isUsed } from "./position";
+
+/** Takes back up to `max` used buffers (§2.8.18); their number, or what the device did wrong. */
+export function takeUsed(q: usize, max: u32): i32 {
+  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
+  if (driverError(q)) return QUEUE_BROKEN;
+  const limit = min(max, batch(q));
+  return isInOrder(q) ? takeInOrder(q, limit) : takeAnyOrder(q, limit);
+}
+
+function takeAnyOrder(q: usize, limit: u32): i32 {
+  const ring = desc(q);
+  const n = size(q);
+  const shadow = driverShadow(q);
+  const records = driverRecords(q);
+  const counted = lengthFlags(q);
+  let slot = driverUsed(q);
+  let wrap = driverUsedWrap(q);
+  let head = driverFreeHead(q);
+  let freed: u32 = 0;
+  let taken: u32 = 0;
+  let code: i32 = 0;
+  for (; taken < limit; taken++) {
+    // Barrier C (pairs with publish in device.ts): the flags with ID and length.
+    const tail = descTail(descAt(ring, slot));
+    const flags = tailFlags(tail);
+    if (!isUsed(flags, wrap)) break;
+    const id = tailId(tail);
+    let length: u32 = (flags | counted) & VIRTQ_DESC_F_WRITE ? tailLength(tail) : 0; // §2.8.4
+    if (id >= n) {
+      code = judgeUsed(q, id, length);
+      break;
+    }
+    const entry = shadowAt(shadow, id);
+    const held = shadowHead(entry);
+    const count = headCount(held); // skip this ID's list, wherever its own slots are (§2.8.6)
+    if (!count || <u64>length > shadowWritable(entry)) {
+      code = judgeUsed(q, id, length);
+      if (code < 0) break;
+      length = <u32>shadowWritable(entry); // clampUsedLength
+    }
+    setUsedRecord(records, taken, headToken(held, id), length);
+    if (count == 1) {
+      // A branch, so that the next position doesn't wait for the shadow's load.
+      freed++;
+      if (++slot == n) {
+        slot = 0;
+        wrap ^= 1;
+      }
+    } else {
+      freed += count;
+      wrap = advanceWrap(slot, wrap, count, n);
+      slot = advanceSlot(slot, count, n);
+    }
+    releaseHead(entry, held, head);
+    head = id;
+  }
+  setDriverFreeHead(q, head);
+  setDriverFreeCount(q, driverFreeCount(q) + freed);
+  setDriverInFlight(q, driverInFlight(q) - taken);
+  setDriverUsed(q, slot);
+  setDriverUsedWrap(q, wrap);
+  return taken || !code ? taken : fail(q, code);
+}
+
+/** With IN_ORDER one descriptor stands for a batch and names its last buffer; the others were used whole (§2.8.8). */
+function takeInOrder(q: usize, limit: u32): i32 {
+  const ring = desc(q);
+  const n = size(q);
+  const counted = lengthFlags(q);
+  let taken: u32 = 0;
+  while (taken < limit) {
+    if (!driverBatchEnd(q)) {
+      const tail = descTail(descAt(ring, driverUsed(q)));
+      const flags = tailFlags(tail);
+      if (!isUsed(flags, driverUsedWrap(q))) break;
+      const id = tailId(tail);
+      const length: u32 = (flags | counted) & VIRTQ_DESC_F_WRITE ? tailLength(tail) : 0;
+      const code = judgeUsed(q, id, length);
+      if (code < 0) {
+        if (!taken) return fail(q, code);
+        break;
+      }
+      setDriverBatchEnd(q, id + 1);
+      setDriverBatchLength(q, min(length, <u32>shadowWritable(shadowAt(driverShadow(q), id))));
+    }
+    taken = hasFours(q) ? takeFours(q, taken, limit) : takeOnes(q, taken, limit);
+    if (taken == limit) break;
+    // The batch's last buffer, with the length that was written.
+    const id = driverOldest(q);
+    const entry = shadowAt(driverShadow(q), id);
+    const held = shadowHead(entry);
+    setUsedRecord(driverRecords(q), taken++, headToken(held, id), driverBatchLength(q));
+    releaseHead(entry, held, 0);
+    setDriverBatchEnd(q, 0);
+    moveOverUsed(q, advanceSlot(id, 1, n), 1, headCount(held));
+  }
+  return taken;
+}
+
+function takeOnes(q: usize, taken: u32, limit: u32): u32 {
+  return takeSkipped(q, taken, limit, false);
+}
+
+function takeFours(q: usize, taken: u32, limit: u32): u32 {
+  return takeSkipped(q, taken, limit, true);
+}
+
+/** Takes the buffers before the batch's last one, which is in flight, behind `taken` used records; then how many. */
+@inline
+function takeSkipped(q: usize, taken: u32, limit: u32, fours: bool): u32 {
+  const n = size(q);
+  const shadow = driverShadow(q);
+  const records = driverRecords(q);
+  const last = driverBatchEnd(q) - 1;
+  let id = driverOldest(q);
+  let left = min(limit - taken, last >= id ? last - id : last + n - id);
+  const from = taken;
+  let freed: u32 = 0;
+  let groups: u32 = 0;
+  while (left) {
+    const entry = shadowAt(shadow, id);
+    if (fours && left >= 4 && fourFit(id, n)) {
+      freed += takeFourUsed(entry, usedRecordAt(records, taken), id);
+      taken += 4;
+      left -= 4;
+      groups++;
+      id += 4;
+    } else {
+      const held = shadowHead(entry);
+      setUsedRecord(records, taken++, headToken(held, id), <u32>shadowWritable(entry));
+      freed += headCount(held);
+      releaseHead(entry, held, 0);
+      left--;
+      id++;
+    }
+    if (id == n) id = 0;
+  }
+  if (fours) countFours(q, groups);
+  moveOverUsed(q, id, taken - from, freed);
+  return taken;
+}
+
+/** The used position after `count` buffers of `descriptors`, and the oldest buffer then; IDs come round by themselves. */
+@inline
+function moveOverUsed(q: usize, oldest: u32, count: u32, descriptors: u32): void {
+  const slot = driverUsed(q);
+  setDriverUsedWrap(q, advanceWrap(slot, driverUsedWrap(q), descriptors, size(q)));
+  setDriverUsed(q, advanceSlot(slot, descriptors, size(q)));
+  setDriverOldest(q, oldest);
+  setDriverFreeCount(q, driverFreeCount(q) + descriptors);
+  setDriverInFlight(q, driverInFlight(q) - count);
+}
+
+/** Flags that every used descriptor is taken to have: WRITE for a device that leaves it out (lengthWithoutWrite). */
+@inline
+function lengthFlags(q: usize): u32 {
+  return features(q) & OPTION_LENGTH_WITHOUT_WRITE ? VIRTQ_DESC_F_WRITE : 0;
+}
+
+/** Whether a used descriptor may be believed: 0, or the breach (§2.8.4). */
+function judgeUsed(q: usize, id: u32, length: u32): i32 {
+  if (id >= size(q)) return blame(q, USED_ID_RANGE, id, size(q));
+  const entry = shadowAt(driverShadow(q), id);
+  if (!shadowCount(entry)) return blame(q, USED_ID_NOT_INFLIGHT, id, size(q));
+  const writable = shadowWritable(entry);
+  if (<u64>length <= writable || features(q) & OPTION_CLAMP_USED_LENGTH) return 0;
+  return blame(q, USED_LEN_OVERFLOW, length, writable);
+}
+
+function fail(q: usize, code: i32): i32 {
+  setDriverError(q, code);
+  return code;
+}

@@ -1,0 +1,209 @@
+// The packed device that lives in WASM: takes, serves and uses lists one after the other (§2.8.6 to §2.8.8).
+// A list that is served at once needs no token and no shadow: nothing else happens before it is used.
+import { VIRTQ_DESC_F_WRITE } from "../../src/spec/queue";
+import { BUFFER_TOO_SHORT, IN_ORDER_VIOLATION, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
+import { BACKEND_COPY, BACKEND_SINK, LAYOUT_PACKED } from "../abi";
+import { hasRoom, mustWait, serve } from "../backend";
+import { chainsEnd, chainToken, firstChain } from "../batch";
+import { endPlainChain, plainWritable } from "../chain";
+import {
+  deviceAvail,
+  deviceAvailWrap,
+  deviceBatchCount,
+  deviceBatchLast,
+  deviceError,
+  deviceInFlight,
+  devicePending,
+  deviceTaken,
+  deviceUsed,
+  deviceUsedWrap,
+  setDeviceAvail,
+  setDeviceAvailWrap,
+  setDeviceBatchCount,
+  setDeviceBatchLast,
+  setDeviceBatchLength,
+  setDevicePending,
+  setDeviceTaken,
+  setDeviceUsed,
+  setDeviceUsedWrap,
+} from "../device-state";
+import { firstGpa, firstIsReadOnly, firstSize } from "../memory";
+import { blame, core, countFours, desc, hasFours, isInOrder, isLogged, layout, size } from "../queue-state";
+import { complete, holdBackUsed, undo, useDescriptor, useNext } from "./device";
+import { fourFit, fourReadable } from "./four";
+import { descAddr, descAt, descTail, setDescTail, tailFlags, tailId } from "./layout";
+import { availableFlags, isAvailable, usedFlags } from "./position";
+import {
+  isPlainSingle,
+  isSingle,
+  moveOver,
+  nextTail,
+  roomLeft,
+  take,
+  walkedCount,
+  walkedId,
+  walkPlain,
+} from "./take";
+
+/** Takes, serves and uses up to `budget` chains, as `serve` of backend.ts does; their number, or the first error. */
+export function run(q: usize, kind: u32, budget: u32): i32 {
+  if (mustWait(q)) return blame(q, IN_ORDER_VIOLATION, deviceInFlight(q), 0);
+  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
+  const peels = kind != BACKEND_COPY && !isLogged(q);
+  let served: u32 = 0;
+  while (served < budget) {
+    const tail = nextTail(q);
+    if (!isAvailable(tailFlags(tail), deviceAvailWrap(q))) break;
+    if (peels && isSingle(tail)) {
+      const left = budget - served;
+      const singles = hasFours(q)
+        ? useFours(q, left)
+        : isInOrder(q)
+          ? useInOrder(q, left)
+          : useSingles(q, left);
+      served += singles;
+      if (singles) continue;
+    }
+    const code = serveChain(q, tail, kind);
+    if (code < 0) return served ? served : code;
+    served++;
+  }
+  return served;
+}
+
+/**
+ * Uses up to `most` available lists of one direct descriptor, with nothing written: one that can only be read, or
+ * only be written, gives an echo no work either. Stops at anything else; how many it used.
+ */
+function useSingles(q: usize, most: u32): u32 {
+  const ring = desc(q);
+  const n = size(q);
+  const gpa = firstGpa(core(q));
+  const bytes = firstSize(core(q));
+  const readOnly = firstIsReadOnly(core(q));
+  const limit = min(most, roomLeft(q));
+  const pending = devicePending(q);
+  let slot = deviceAvail(q);
+  let wrap = deviceAvailWrap(q);
+  let used = deviceUsed(q);
+  let usedWrap = deviceUsedWrap(q);
+  let i: u32 = 0;
+  for (; i < limit; i++) {
+    const desc = descAt(ring, slot);
+    const tail = descTail(desc); // Barrier A (pairs with publish in driver.ts): the flags before the address
+    if (!isPlainSingle(tail, wrap, descAddr(desc) - gpa, bytes, readOnly)) break;
+    const target = descAt(ring, used);
+    if (pending + i) setDescTail(target, 0, tailId(tail), usedFlags(usedWrap));
+    else holdBackUsed(q, target, used, 0, tailId(tail), usedFlags(usedWrap));
+    if (++slot == n) {
+      slot = 0;
+      wrap ^= 1;
+    }
+    if (++used == n) {
+      used = 0;
+      usedWrap ^= 1;
+    }
+  }
+  moveOverSingles(q, slot, wrap, i);
+  setDeviceUsed(q, used);
+  setDeviceUsedWrap(q, usedWrap);
+  setDevicePending(q, pending + i);
+  return i;
+}
+
+function useInOrder(q: usize, most: u32): u32 {
+  return useSinglesInOrder(q, most, false);
+}
+
+function useFours(q: usize, most: u32): u32 {
+  return useSinglesInOrder(q, most, true);
+}
+
+/** The same with IN_ORDER: buffers that can't be written are used whole, so a batch may skip them (§2.8.8). */
+@inline
+function useSinglesInOrder(q: usize, most: u32, fours: bool): u32 {
+  const ring = desc(q);
+  const n = size(q);
+  const gpa = firstGpa(core(q));
+  const bytes = firstSize(core(q));
+  const readOnly = firstIsReadOnly(core(q));
+  const limit = min(most, roomLeft(q));
+  let slot = deviceAvail(q);
+  let wrap = deviceAvailWrap(q);
+  let open = deviceBatchCount(q);
+  let last = deviceBatchLast(q);
+  let groups: u32 = 0;
+  let i: u32 = 0;
+  while (i < limit) {
+    const desc = descAt(ring, slot);
+    if (fours && i + 4 <= limit && fourFit(slot, n)) {
+      const id = fourReadable(desc, availableFlags(wrap), <u32>gpa, <u32>bytes);
+      if (id >= 0) {
+        last = id;
+        open += 4;
+        groups++;
+        i += 4;
+        slot += 4;
+        if (slot == n) {
+          slot = 0;
+          wrap ^= 1;
+        }
+        continue;
+      }
+    }
+    const tail = descTail(desc); // Barrier A, as above
+    if (!isPlainSingle(tail, wrap, descAddr(desc) - gpa, bytes, readOnly)) break;
+    last = tailId(tail);
+    open++;
+    i++;
+    if (tailFlags(tail) & VIRTQ_DESC_F_WRITE) {
+      useDescriptor(q, last, 0, open);
+      open = 0;
+    }
+    if (++slot == n) {
+      slot = 0;
+      wrap ^= 1;
+    }
+  }
+  if (fours) countFours(q, groups);
+  moveOverSingles(q, slot, wrap, i);
+  setDeviceBatchCount(q, open);
+  setDeviceBatchLast(q, last);
+  if (i) setDeviceBatchLength(q, 0);
+  return i;
+}
+
+/** The available position after `count` lists that were used at once. */
+@inline
+function moveOverSingles(q: usize, slot: u32, wrap: u32, count: u32): void {
+  setDeviceAvail(q, slot);
+  setDeviceAvailWrap(q, wrap);
+  setDeviceTaken(q, (deviceTaken(q) + count) & 0xffff);
+}
+
+/** Serves and uses the list at the available position, whose head has `tail`; 0, or what the driver did wrong. */
+function serveChain(q: usize, tail: u64, kind: u32): i32 {
+  const record = firstChain(q);
+  const segments = isLogged(q) ? 0 : walkPlain(q, tail, record, chainsEnd(q));
+  if (!segments) return serveTaken(q, kind);
+  const writable = plainWritable();
+  let written: u32 = 0;
+  if (kind != BACKEND_SINK) {
+    endPlainChain(record, 0, segments);
+    written = serve(q, kind, record);
+  }
+  moveOver(q, walkedCount());
+  useNext(q, walkedId(), walkedCount(), written, writable);
+  return 0;
+}
+
+/** The same the long way: with a token, and room in the log for what serving writes. */
+function serveTaken(q: usize, kind: u32): i32 {
+  const taken = take(q, 1);
+  if (taken < 0) return taken;
+  const chain = firstChain(q);
+  if (hasRoom(q, chain)) return complete(q, chainToken(chain), serve(q, kind, chain));
+  undo(q, chainToken(chain));
+  return BUFFER_TOO_SHORT;
+}

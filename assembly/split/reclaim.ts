@@ -1,0 +1,198 @@
+// Used buffers come back to the driver half of a split virtqueue (§2.7.8, §2.7.14).
+// A used element is an ID and a length, nothing more is believed: chains are freed from the shadow.
+import {
+  QUEUE_BROKEN,
+  QUEUE_NOT_READY,
+  USED_ID_NOT_HEAD,
+  USED_ID_NOT_INFLIGHT,
+  USED_ID_RANGE,
+  USED_INDEX_JUMP,
+  USED_LEN_OVERFLOW,
+} from "../../src/spec/result";
+import { LAYOUT_SPLIT, OPTION_CLAMP_USED_LENGTH } from "../abi";
+import { setUsedRecord } from "../batch";
+import {
+  driverBatchEnd,
+  driverBatchLength,
+  driverError,
+  driverFreeCount,
+  driverFreeHead,
+  driverInFlight,
+  driverOldest,
+  driverUsed,
+  setDriverBatchEnd,
+  setDriverBatchLength,
+  setDriverError,
+  setDriverFreeCount,
+  setDriverFreeHead,
+  setDriverInFlight,
+  setDriverOldest,
+  setDriverUsed,
+} from "../driver-state";
+import {
+  batch,
+  blame,
+  deviceArea,
+  driverRecords,
+  driverShadow,
+  features,
+  isInOrder,
+  layout,
+  size,
+} from "../queue-state";
+import {
+  headCount,
+  headId,
+  headLink,
+  headToken,
+  release,
+  releaseHead,
+  setShadowLink,
+  shadowAt,
+  shadowCount,
+  shadowGeneration,
+  shadowHead,
+  shadowLink,
+  shadowWritable,
+  tokenOf,
+} from "../shadow";
+import { usedElement, usedIdx } from "./layout";
+
+/** Takes back up to `max` used buffers (§2.7.14); their number, or what the device did wrong. */
+export function takeUsed(q: usize, max: u32): i32 {
+  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
+  if (driverError(q)) return QUEUE_BROKEN;
+  const limit = min(max, batch(q));
+  return isInOrder(q) ? takeInOrder(q, limit) : takeAnyOrder(q, limit);
+}
+
+/** How many buffers are newly used, or USED_INDEX_JUMP (§2.7.8). */
+@inline
+function newlyUsed(q: usize): i32 {
+  // Barrier C (pairs with publish in device.ts): the index before the elements.
+  const newly = (usedIdx(deviceArea(q)) - driverUsed(q)) & 0xffff;
+  return newly > driverInFlight(q) ? blame(q, USED_INDEX_JUMP, newly, driverInFlight(q)) : newly;
+}
+
+function takeAnyOrder(q: usize, max: u32): i32 {
+  const newly = newlyUsed(q);
+  if (newly < 0) return fail(q, newly);
+  const limit = min(max, newly);
+  const area = deviceArea(q);
+  const shadow = driverShadow(q);
+  const records = driverRecords(q);
+  const n = size(q);
+  const used = driverUsed(q);
+  let head = driverFreeHead(q);
+  let freed: u32 = 0;
+  let taken: u32 = 0;
+  let code: i32 = 0;
+  for (; taken < limit; taken++) {
+    const element = usedElement(area, (used + taken) & (n - 1));
+    const id = <u32>element;
+    let length = <u32>(element >>> 32);
+    if (id >= n) {
+      code = judgeUsed(q, id, length);
+      break;
+    }
+    const entry = shadowAt(shadow, id);
+    const held = shadowHead(entry);
+    const count = headCount(held);
+    if (!count || <u64>length > shadowWritable(entry)) {
+      code = judgeUsed(q, id, length);
+      if (code < 0) break;
+      length = <u32>shadowWritable(entry); // clampUsedLength
+    }
+    setUsedRecord(records, taken, headToken(held, id), length);
+    // The chain's descriptors go back to the front of the free list, in the chain's own order.
+    freed += count;
+    if (count == 1) {
+      releaseHead(entry, held, head);
+    } else {
+      setShadowLink(shadowAt(shadow, headId(held)), head);
+      releaseHead(entry, held, headLink(held));
+    }
+    head = id;
+  }
+  setDriverFreeHead(q, head);
+  setDriverFreeCount(q, driverFreeCount(q) + freed);
+  setDriverInFlight(q, driverInFlight(q) - taken);
+  setDriverUsed(q, (used + taken) & 0xffff);
+  return taken || !code ? taken : fail(q, code);
+}
+
+/** With IN_ORDER one element stands for a batch and names its last buffer; the others were used whole (§2.7.9). */
+function takeInOrder(q: usize, limit: u32): i32 {
+  const shadow = driverShadow(q);
+  const records = driverRecords(q);
+  const mask = size(q) - 1;
+  let taken: u32 = 0;
+  while (taken < limit) {
+    const used = driverUsed(q);
+    if (!driverBatchEnd(q)) {
+      const newly = newlyUsed(q);
+      if (!newly) break;
+      const element = usedElement(deviceArea(q), used & mask);
+      const id = <u32>element;
+      const code = newly < 0 ? newly : judgeInOrder(q, id, <u32>(element >>> 32), newly);
+      if (code < 0) {
+        if (!taken) return fail(q, code);
+        break;
+      }
+      setDriverBatchEnd(q, id + 1);
+      setDriverBatchLength(q, min(<u32>(element >>> 32), <u32>shadowWritable(shadowAt(shadow, id))));
+    }
+    const head = driverOldest(q);
+    const entry = shadowAt(shadow, head);
+    const last = head + 1 == driverBatchEnd(q);
+    const length = last ? driverBatchLength(q) : <u32>shadowWritable(entry);
+    setUsedRecord(records, taken, tokenOf(head, shadowGeneration(entry)), length);
+    setDriverOldest(q, (head + shadowCount(entry)) & mask);
+    if (last) setDriverBatchEnd(q, 0);
+    setDriverFreeCount(q, driverFreeCount(q) + shadowCount(entry)); // descriptors come round by themselves
+    setDriverInFlight(q, driverInFlight(q) - 1);
+    release(entry, 0);
+    setDriverUsed(q, (used + 1) & 0xffff);
+    taken++;
+  }
+  return taken;
+}
+
+/** Whether a used element may be believed: 0, or the breach (§2.7.8). */
+function judgeUsed(q: usize, id: u32, length: u32): i32 {
+  if (id >= size(q)) return blame(q, USED_ID_RANGE, id, size(q));
+  const entry = shadowAt(driverShadow(q), id);
+  if (!shadowCount(entry))
+    return blame(q, isMiddle(q, id) ? USED_ID_NOT_HEAD : USED_ID_NOT_INFLIGHT, id, size(q));
+  const writable = shadowWritable(entry);
+  if (<u64>length <= writable || features(q) & OPTION_CLAMP_USED_LENGTH) return 0;
+  return blame(q, USED_LEN_OVERFLOW, length, writable);
+}
+
+function judgeInOrder(q: usize, id: u32, length: u32, newly: u32): i32 {
+  const code = judgeUsed(q, id, length);
+  if (code < 0) return code;
+  // Under IN_ORDER the link of a chain in flight is its available index, so the batch length is a distance.
+  const batchLength = ((shadowLink(shadowAt(driverShadow(q), id)) - driverUsed(q)) & 0xffff) + 1;
+  return batchLength > newly ? blame(q, USED_INDEX_JUMP, newly, batchLength) : 0;
+}
+
+/** Whether `slot` lies inside a chain in flight. Slow: only an error asks. */
+function isMiddle(q: usize, slot: u32): bool {
+  const shadow = driverShadow(q);
+  const n = size(q);
+  for (let head: u32 = 0; head < n; head++) {
+    const count = shadowCount(shadowAt(shadow, head));
+    let member = head;
+    for (let i: u32 = 1; i < count; i++) {
+      member = isInOrder(q) ? (member + 1) & (n - 1) : shadowLink(shadowAt(shadow, member));
+      if (member == slot) return true;
+    }
+  }
+  return false;
+}
+
+function fail(q: usize, code: i32): i32 {
+  setDriverError(q, code);
+  return code;
+}

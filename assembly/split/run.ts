@@ -1,0 +1,161 @@
+// The split device that lives in WASM: takes, serves and uses chains one after the other (§2.7.5 to §2.7.8).
+// A chain that is served at once needs no token and no shadow: nothing else happens before it is used.
+import { VIRTQ_DESC_F_WRITE } from "../../src/spec/queue";
+import { BUFFER_TOO_SHORT, IN_ORDER_VIOLATION, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
+import { BACKEND_COPY, BACKEND_SINK, LAYOUT_SPLIT } from "../abi";
+import { hasRoom, mustWait, serve } from "../backend";
+import { chainsEnd, chainToken, firstChain } from "../batch";
+import { endPlainChain, plainWritable } from "../chain";
+import {
+  deviceAvail,
+  deviceBatchCount,
+  deviceBatchLast,
+  deviceError,
+  deviceInFlight,
+  devicePending,
+  deviceUsed,
+  setDeviceAvail,
+  setDeviceBatchCount,
+  setDeviceBatchLast,
+  setDeviceBatchLength,
+  setDevicePending,
+  setDeviceUsed,
+} from "../device-state";
+import { firstGpa, firstIsReadOnly, firstSize } from "../memory";
+import {
+  blame,
+  core,
+  desc,
+  deviceArea,
+  deviceShadow,
+  driverArea,
+  isInOrder,
+  isLogged,
+  layout,
+  size,
+} from "../queue-state";
+import { shadowAt, shadowCount } from "../shadow";
+import { complete, undo, useNext } from "./device";
+import { availEntry, descAddr, descTail, setUsedElement, tailFlags } from "./layout";
+import { isPlainSingle, newlyAvailable, take, walkPlain } from "./take";
+
+/** Takes, serves and uses up to `budget` chains, as `serve` of backend.ts does; their number, or the first error. */
+export function run(q: usize, kind: u32, budget: u32): i32 {
+  if (mustWait(q)) return blame(q, IN_ORDER_VIOLATION, deviceInFlight(q), 0);
+  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
+  let served: u32 = 0;
+  while (served < budget) {
+    const newly = newlyAvailable(q);
+    if (newly <= 0) return served ? served : newly;
+    const limit = served + min(newly, budget - served);
+    while (served < limit) {
+      if (!isLogged(q)) {
+        if (kind != BACKEND_COPY)
+          served += isInOrder(q)
+            ? useSinglesInOrder(q, limit - served)
+            : useSinglesAnyOrder(q, limit - served);
+        if (served == limit) break;
+        served += serveChains(q, kind, limit - served);
+        if (served == limit) break;
+      }
+      const code = serveTaken(q, kind);
+      if (code < 0) return served ? served : code;
+      served++;
+    }
+  }
+  return served;
+}
+
+// One function for each, so that the feature is a constant in its loop.
+
+function useSinglesAnyOrder(q: usize, limit: u32): u32 {
+  return useSingles(q, limit, false);
+}
+
+function useSinglesInOrder(q: usize, limit: u32): u32 {
+  return useSingles(q, limit, true);
+}
+
+/**
+ * Uses up to `limit` available chains of one direct descriptor, with nothing written: one that can only be read, or
+ * only be written, gives an echo no work either. Stops at anything else; how many it used.
+ */
+@inline
+function useSingles(q: usize, limit: u32, inOrder: bool): u32 {
+  const table = desc(q);
+  const ring = driverArea(q);
+  const area = deviceArea(q);
+  const shadow = deviceShadow(q);
+  const n = size(q);
+  const gpa = firstGpa(core(q));
+  const bytes = firstSize(core(q));
+  const writable = firstIsReadOnly(core(q)) ? 0 : VIRTQ_DESC_F_WRITE;
+  const avail = deviceAvail(q);
+  let used = deviceUsed(q);
+  let last = deviceBatchLast(q);
+  let open = deviceBatchCount(q);
+  let i: u32 = 0;
+  for (; i < limit; i++) {
+    const head = availEntry(ring, (avail + i) & (n - 1));
+    if (head >= n || shadowCount(shadowAt(shadow, head))) break;
+    const tail = descTail(table, head);
+    if (!isPlainSingle(tail, descAddr(table, head) - gpa, bytes, writable)) break;
+    if (inOrder) {
+      last = head;
+      open++;
+      // A buffer that the driver skips counts as fully written (§2.7.9): an unwritten one ends the batch.
+      if (!(tailFlags(tail) & VIRTQ_DESC_F_WRITE)) continue;
+      setUsedElement(area, used & (n - 1), head, 0);
+      used += open;
+      open = 0;
+    } else {
+      setUsedElement(area, used++ & (n - 1), head, 0);
+    }
+  }
+  setDevicePending(q, devicePending(q) + ((used - deviceUsed(q)) & 0xffff));
+  setDeviceUsed(q, used & 0xffff);
+  setDeviceAvail(q, (avail + i) & 0xffff);
+  if (inOrder) {
+    setDeviceBatchCount(q, open);
+    setDeviceBatchLast(q, last);
+    setDeviceBatchLength(q, 0);
+  }
+  return i;
+}
+
+/** Serves and uses up to `limit` available chains of any form, until something is unusual; how many. */
+function serveChains(q: usize, kind: u32, limit: u32): u32 {
+  const ring = driverArea(q);
+  const shadow = deviceShadow(q);
+  const n = size(q);
+  const record = firstChain(q);
+  const end = chainsEnd(q);
+  const avail = deviceAvail(q);
+  let i: u32 = 0;
+  for (; i < limit; i++) {
+    const head = availEntry(ring, (avail + i) & (n - 1));
+    if (head >= n || shadowCount(shadowAt(shadow, head))) break;
+    const segments = walkPlain(q, head, record, end);
+    if (!segments) break;
+    const writable = plainWritable();
+    let written: u32 = 0;
+    if (kind != BACKEND_SINK) {
+      endPlainChain(record, 0, segments);
+      written = serve(q, kind, record);
+    }
+    useNext(q, head, written, writable);
+  }
+  setDeviceAvail(q, (avail + i) & 0xffff);
+  return i;
+}
+
+/** Serves and uses one chain the long way: with a token, and room in the log for what serving writes. */
+function serveTaken(q: usize, kind: u32): i32 {
+  const taken = take(q, 1);
+  if (taken < 0) return taken;
+  const chain = firstChain(q);
+  if (hasRoom(q, chain)) return complete(q, chainToken(chain), serve(q, kind, chain));
+  undo(q, chainToken(chain));
+  return BUFFER_TOO_SHORT;
+}

@@ -1,0 +1,221 @@
+// Taking chains from a split virtqueue: the available ring's next entries, walked into chain records (§2.7.5, §2.7.6).
+// The driver is hostile: what is read from the ring is read once, judged, and kept in records and shadow.
+import {
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+  VIRTQ_DESC_SIZE,
+} from "../../src/spec/queue";
+import {
+  BUFFER_TOO_SHORT,
+  CHAIN_TOO_LONG,
+  DESC_INDEX_RANGE,
+  DESC_NEXT_RANGE,
+  HEAD_IN_FLIGHT,
+  INDIRECT_NOT_NEGOTIATED,
+  INDIRECT_WITH_NEXT,
+  QUEUE_BROKEN,
+  QUEUE_NOT_READY,
+  RING_INDEX_JUMP,
+} from "../../src/spec/result";
+import { CHAIN_RECORD_BYTES, FEATURE_INDIRECT, LAYOUT_SPLIT, OPTION_RECOVER } from "../abi";
+import { chainsEnd, firstChain } from "../batch";
+import {
+  beginChain,
+  chainEnd,
+  chainWritableTotal,
+  endChain,
+  endPlainChain,
+  plainTable,
+  plainWritable,
+  pushDescriptor,
+  pushLinkedTable,
+  walkLinked,
+} from "../chain";
+import {
+  deviceAvail,
+  deviceError,
+  deviceInFlight,
+  devicePending,
+  deviceUsed,
+  setDeviceAvail,
+  setDeviceError,
+  setDeviceInFlight,
+} from "../device-state";
+import { flatten, recordLimit, setSingle, singleBytes } from "../flat";
+import { firstBase, firstGpa, firstIsReadOnly, firstSize, within } from "../memory";
+import { batch, blame, core, desc, deviceShadow, driverArea, features, layout, size } from "../queue-state";
+import {
+  headCount,
+  headToken,
+  occupy,
+  occupySingle,
+  RECOVERED,
+  relinked,
+  shadowAt,
+  shadowCount,
+  shadowHead,
+  tokenOf,
+} from "../shadow";
+import { availEntry, availIdx, descAddr, descTail, tailFlags, tailLength, tailNext } from "./layout";
+
+/** Takes up to `max` available chains into chain records; their number, or what the driver did wrong. */
+export function take(q: usize, max: u32): i32 {
+  return takeInto(q, max, false);
+}
+
+/** The same into the flat list (flat.ts). */
+export function takeFlat(q: usize, max: u32): i32 {
+  return takeInto(q, max, true);
+}
+
+
+@inline
+function takeInto(q: usize, max: u32, flat: bool): i32 {
+  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
+  const newly = newlyAvailable(q);
+  if (newly < 0) return newly;
+  const limit = min(min(max, batch(q)), newly);
+  const table = desc(q);
+  const ring = driverArea(q);
+  const shadow = deviceShadow(q);
+  const n = size(q);
+  const gpa = firstGpa(core(q));
+  const bytes = firstSize(core(q));
+  const base = <u32>firstBase(core(q));
+  const writable = firstIsReadOnly(core(q)) ? 0 : VIRTQ_DESC_F_WRITE;
+  const next = deviceAvail(q);
+  const end = chainsEnd(q);
+  let record = firstChain(q);
+  let taken: u32 = 0;
+  for (; taken < limit; taken++) {
+    // One direct descriptor: peeled, since most chains are that.
+    const most = min(limit, taken + <u32>((end - record) / singleBytes(flat)));
+    for (; taken < most; taken++) {
+      const idx = (next + taken) & 0xffff;
+      const head = availEntry(ring, idx & (n - 1));
+      if (head >= n) break;
+      const entry = shadowAt(shadow, head);
+      const held = shadowHead(entry);
+      const tail = descTail(table, head);
+      const length = tailLength(tail);
+      const offset = descAddr(table, head) - gpa;
+      const write = tailFlags(tail) & VIRTQ_DESC_F_WRITE;
+      if (headCount(held) || !isPlainSingle(tail, offset, bytes, writable)) break;
+      occupySingle(entry, relinked(held, idx), head, write ? length : 0);
+      setSingle(record, headToken(held, head), base + <u32>offset, length, write != 0, flat);
+      record += singleBytes(flat);
+    }
+    if (taken == limit) break;
+    const idx = (next + taken) & 0xffff;
+    const code = takeChain(
+      q,
+      availEntry(ring, idx & (n - 1)),
+      idx,
+      record,
+      flat ? recordLimit(record, end) : end,
+    );
+    if (code < 0) {
+      if (!taken) return code == BUFFER_TOO_SHORT ? code : fail(q, code);
+      break;
+    }
+    record = flat ? flatten(record) : chainEnd();
+  }
+  setDeviceAvail(q, (next + taken) & 0xffff);
+  setDeviceInFlight(q, deviceInFlight(q) + taken);
+  return taken;
+}
+
+/** How many chains the driver has made available, or RING_INDEX_JUMP. */
+@inline
+export function newlyAvailable(q: usize): i32 {
+  // Barrier A (pairs with publish in driver.ts): the index before the entries.
+  const idx = availIdx(driverArea(q));
+  const next = deviceAvail(q);
+  const published = deviceUsed(q) - devicePending(q);
+  const newly = (idx - next) & 0xffff;
+  // The driver may be at most one queue size ahead of what was used (§2.7.6), and never goes back.
+  if (newly + ((next - published) & 0xffff) <= size(q)) return newly;
+  return fail(q, blame(q, RING_INDEX_JUMP, idx, published & 0xffff));
+}
+
+/**
+ * Whether a descriptor is a whole chain that nothing is unusual about, `offset` bytes into a region of `bytes`.
+ *
+ * @param writable VIRTQ_DESC_F_WRITE if the region may be written, else 0
+ */
+@inline
+export function isPlainSingle(tail: u64, offset: u64, bytes: u64, writable: u32): bool {
+  if (tailFlags(tail) & (VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT | (VIRTQ_DESC_F_WRITE ^ writable)))
+    return false;
+  return tailLength(tail) != 0 && within(offset, tailLength(tail), bytes);
+}
+
+/**
+ * Walks the chain at `head`, a descriptor of the table, into `record` the short way (see chain.ts).
+ *
+ * @returns the segments, or 0: something is unusual, `takeChain` knows what
+ */
+@inline
+export function walkPlain(q: usize, head: u32, record: usize, end: usize): u32 {
+  const table = desc(q);
+  const tail = descTail(table, head);
+  const flags = tailFlags(tail);
+  if (!(flags & VIRTQ_DESC_F_INDIRECT)) return walkLinked(core(q), table, head, size(q), record, end);
+  const length = tailLength(tail);
+  const linear: usize = flags & VIRTQ_DESC_F_NEXT ? 0 : plainTable(q, descAddr(table, head), length);
+  return linear ? walkLinked(core(q), linear, 0, length / VIRTQ_DESC_SIZE, record, end) : 0;
+}
+
+/** Walks the chain at `head` into `record` and marks it in flight; 0, or why not. `idx` is its available index. */
+function takeChain(q: usize, head: u32, idx: u32, record: usize, end: usize): i32 {
+  if (head >= size(q)) return blame(q, DESC_INDEX_RANGE, head, size(q));
+  const entry = shadowAt(deviceShadow(q), head);
+  if (shadowCount(entry)) return blame(q, HEAD_IN_FLIGHT, head, deviceInFlight(q)); // §2.7.13.1: it is not free
+  if (record + CHAIN_RECORD_BYTES > end) return BUFFER_TOO_SHORT;
+  const segments = walkPlain(q, head, record, end);
+  if (segments) {
+    const generation = occupy(entry, idx, 1, head, plainWritable());
+    endPlainChain(record, tokenOf(head, generation), segments);
+    return 0;
+  }
+  beginChain(q, record, end);
+  const code = walk(q, head);
+  if (code < 0) {
+    if (code == BUFFER_TOO_SHORT || !(features(q) & OPTION_RECOVER)) return code;
+    beginChain(q, record, end); // handed over empty, to be completed with length 0
+  }
+  const generation = occupy(entry, idx, 1, head, code < 0 ? RECOVERED : chainWritableTotal());
+  endChain(record, tokenOf(head, generation), code);
+  return 0;
+}
+
+/** Follows `next` from `head` for at most size descriptors (§2.7.5), into a table if one ends the chain (§2.7.5.3). */
+function walk(q: usize, head: u32): i32 {
+  const table = desc(q);
+  const n = size(q);
+  let slot = head;
+  let visited: u32 = 1;
+  while (true) {
+    const tail = descTail(table, slot);
+    const flags = tailFlags(tail);
+    if (flags & VIRTQ_DESC_F_INDIRECT) {
+      if (!(features(q) & FEATURE_INDIRECT)) return blame(q, INDIRECT_NOT_NEGOTIATED, slot, flags); // §2.7.5.3.1
+      if (flags & VIRTQ_DESC_F_NEXT) return blame(q, INDIRECT_WITH_NEXT, slot, flags); // §2.7.5.3.1
+      return pushLinkedTable(q, descAddr(table, slot), tailLength(tail), visited - 1); // WRITE is ignored, §2.7.5.3.2
+    }
+    const code = pushDescriptor(descAddr(table, slot), tailLength(tail), flags);
+    if (code < 0) return code;
+    if (!(flags & VIRTQ_DESC_F_NEXT)) return 0;
+    slot = tailNext(tail);
+    if (slot >= n) return blame(q, DESC_NEXT_RANGE, slot, n);
+    if (visited == n) return blame(q, CHAIN_TOO_LONG, n + 1, n); // more steps than descriptors: a loop
+    visited++;
+  }
+}
+
+function fail(q: usize, code: i32): i32 {
+  setDeviceError(q, code);
+  return code;
+}
