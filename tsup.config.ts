@@ -9,7 +9,10 @@ const library = {
   scenarios: "src/scenarios.ts",
   node: "src/node.ts",
   v86: "src/v86.ts",
+  bench: "src/bench.ts",
 };
+/** What the command line starts in processes of their own. */
+const programs = { cli: "src/cli.ts", "bench-process": "bench/node/process.ts" };
 
 // `clean` stays off: it would delete the sibling format's output; scripts/build.mjs removes dist/ instead.
 // `splitting` keeps one VirtioError and one copy of the embedded bytes, whichever entries a program mixes.
@@ -25,7 +28,7 @@ const shared = {
 export default defineConfig(({ dts }) => {
   const types = dts ? { entry: library } : false;
   return [
-    { ...shared, format: "esm", entry: { ...library, cli: "src/cli.ts" }, dts: types },
+    { ...shared, format: "esm", entry: { ...library, ...programs }, dts: types },
     { ...shared, format: "cjs", entry: library, dts: types },
   ];
 });

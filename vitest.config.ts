@@ -8,7 +8,10 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^virtq$/, replacement: `${source}index.ts` },
-      { find: /^virtq\/(models|transport|conformance|scenarios|node|v86)$/, replacement: `${source}$1.ts` },
+      {
+        find: /^virtq\/(models|transport|conformance|scenarios|node|v86|bench)$/,
+        replacement: `${source}$1.ts`,
+      },
     ],
   },
   test: {

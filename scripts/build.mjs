@@ -1,7 +1,7 @@
 // Builds dist/ from src/ and build/*.wasm: what is published. `--dts`: with types, which `npm start` can do without.
 // Run by `npm start` and `npm run build`, after `build:wasm`.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, rmSync } from "node:fs";
+import { copyFileSync, cpSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -19,3 +19,4 @@ execFileSync(
 );
 copyFileSync(at("build/virtq-release.wasm"), at("dist/virtq.wasm"));
 copyFileSync(at("build/virtq-shared.wasm"), at("dist/virtq-shared.wasm"));
+cpSync(at("bench/native"), at("dist/native"), { recursive: true });

@@ -5,6 +5,7 @@
 import { type CAC, type Command, cac } from "cac";
 import { nearest } from "../errors";
 import { wrap } from "../report/wrap";
+import { declareBench } from "./bench-arguments";
 import { declareSim } from "./sim-arguments";
 import { terminalWidth } from "./terminal-width";
 import { UsageError } from "./usage-error";
@@ -16,7 +17,7 @@ export type Request =
   | { readonly kind: "answered" }
   /** No command at all: the help was printed. */
   | { readonly kind: "nothing" }
-  | { readonly kind: "sim"; readonly argv: readonly string[] };
+  | { readonly kind: "sim" | "bench"; readonly argv: readonly string[] };
 
 /**
  * Finds the command and checks that its options exist and have values.
@@ -33,16 +34,21 @@ export function parseCommandLine(argv: readonly string[], version: string): Requ
   );
   sim.usage("sim [options]");
   declareSim(sim);
+  const bench = cli.command("bench", "Measure rings: ns per chain, exact counters, goals");
+  bench.usage("bench [options]");
+  declareBench(bench);
   cli.help((sections) => sections.map((section) => ({ ...section, body: fold(section.body) })));
   cli.version(version);
   cli.example("  $ virtq sim");
   cli.example("  $ virtq sim --help");
+  cli.example("  $ virtq bench");
   cli.parse(["node", "virtq", ...argv], { run: false });
   if (cli.options.help || (cli.options.version && !cli.matchedCommand)) return { kind: "answered" };
   if (cli.matchedCommand === undefined) return unmatched(cli, argv);
   checkOptions(cli, cli.matchedCommand);
   const at = argv.indexOf(cli.matchedCommand.name);
-  return { kind: "sim", argv: [...argv.slice(0, at), ...argv.slice(at + 1)] };
+  const kind = cli.matchedCommand === bench ? "bench" : "sim";
+  return { kind, argv: [...argv.slice(0, at), ...argv.slice(at + 1)] };
 }
 
 function unmatched(cli: CAC, argv: readonly string[]): Request {

@@ -3,18 +3,17 @@
  * token that the WebAssembly core has, in the same order of buffer IDs, so that both leave the same ring bytes.
  * It knows neither EVENT_IDX nor IN_ORDER: what the benchmark doesn't measure.
  */
-import { RING_EVENT_FLAGS_DISABLE, VIRTQ_DESC_F_AVAIL, VIRTQ_DESC_F_USED } from "../src/spec/packed";
-import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "../src/spec/queue";
-import { emptyTally, type Ring } from "./ring";
+import { RING_EVENT_FLAGS_DISABLE, VIRTQ_DESC_F_AVAIL, VIRTQ_DESC_F_USED } from "../../src/spec/packed";
+import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "../../src/spec/queue";
+import { type RingAdapter, seenOf, type Workload } from "../ring";
 import {
-  AREAS,
-  GUEST_BYTES,
-  queueSize,
-  type Shape,
-  submissions,
+  SMALL_AREAS as AREAS,
+  SMALL_GUEST_BYTES as GUEST_BYTES,
   submissionWords,
   TABLE_ENTRIES,
-} from "./workload";
+} from "../workload";
+import { refusesBeyondBasics } from "./basics";
+import { Loopback } from "./loopback";
 
 const DESC16 = AREAS.descriptor >> 1;
 const DESC32 = AREAS.descriptor >> 2;
@@ -25,12 +24,16 @@ const CHAIN_BYTES_MAX = 2 ** 32;
 const GENERATION_MAX = 32767;
 const AVAIL_AND_USED = VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED;
 
-export class PlainPacked implements Ring {
-  readonly name: string;
-  readonly tally = emptyTally();
+export const JS_PLAIN_PACKED: RingAdapter = {
+  name: "js-plain-packed",
+  refuses: refusesBeyondBasics,
+  open: (workload) => new PlainPacked(workload),
+};
+
+class PlainPacked extends Loopback {
   readonly #batch: number;
   readonly #size: number;
-  readonly #takesRecords: boolean;
+  readonly #echoes: boolean;
   readonly #records: Uint32Array;
   readonly #recordWords: number;
   readonly #u8 = new Uint8Array(GUEST_BYTES);
@@ -73,11 +76,10 @@ export class PlainPacked implements Ring {
   #readableBytes = 0;
   #writableBytes = 0;
 
-  /** @param takesRecords true: the device takes a batch of records, then completes them; false: one by one */
-  constructor(shape: Shape, batch: number, takesRecords: boolean) {
-    this.name = takesRecords ? "js records" : "js";
+  constructor(workload: Workload) {
+    super(workload);
+    const { shape, batch, queueSize: size, submissions } = workload;
     this.#batch = batch;
-    const size = queueSize(shape, batch);
     this.#size = size;
     this.#freeCount = size;
     this.#link = Uint16Array.from({ length: size }, (_, slot) => (slot + 1) % size);
@@ -89,34 +91,48 @@ export class PlainPacked implements Ring {
     this.#deviceLink = Uint16Array.from({ length: size }, (_, chain) => (chain + 1) % size);
     this.#deviceCount = new Uint16Array(size);
     this.#deviceId = new Uint16Array(size);
-    this.#takesRecords = takesRecords;
-    this.#records = submissions(shape, batch);
+    this.#echoes = workload.device === "echo";
+    this.#records = submissions;
     this.#recordWords = submissionWords(shape);
     this.#tokens = new Uint32Array(batch);
     this.#used = new Uint32Array(2 * batch);
     this.#chains = new Uint32Array(batch * (5 + 2 * (shape.readable.length + shape.writable.length)));
   }
 
-  run(chains: number): void {
+  protected submit(): number {
     const batch = this.#batch;
-    const tally = this.tally;
-    for (let done = 0; done < chains; done += batch) {
-      for (let i = 0, at = 0; i < batch; i++, at += this.#recordWords) {
-        const token = this.#add(at);
-        if (token === 0) throw new Error("the ring is full");
-        this.#tokens[i] = token;
-      }
-      this.#publish();
-      if (this.#takesRecords) this.#takeAndComplete(batch);
-      else this.#serve(batch);
-      this.#publishUsed();
-      const used = this.#takeUsed(batch);
-      for (let i = 0; i < used; i++) {
-        if (this.#used[2 * i] !== this.#tokens[i]) throw new Error("another token came back");
-        tally.used += this.#used[2 * i + 1] as number;
-      }
-      tally.chains += used;
+    for (let i = 0, at = 0; i < batch; i++, at += this.#recordWords) {
+      const token = this.#add(at);
+      if (token === 0) return i;
+      this.#tokens[i] = token;
     }
+    this.#publish();
+    return batch;
+  }
+
+  protected serve(): number {
+    const served = this.#serve(this.#batch);
+    this.#publishUsed();
+    return served;
+  }
+
+  protected reclaim(): number {
+    return this.#takeUsed(this.#batch);
+  }
+
+  protected witness(): number {
+    const seen = this.#takeAndComplete(this.#batch);
+    this.#publishUsed();
+    return seen;
+  }
+
+  protected usedLengths(): number {
+    let lengths = 0;
+    for (let i = 0; i < this.#batch; i++) {
+      if (this.#used[2 * i] !== this.#tokens[i]) throw new Error("another token came back");
+      lengths += this.#used[2 * i + 1] as number;
+    }
+    return lengths;
   }
 
   image(): Uint8Array {
@@ -294,17 +310,30 @@ export class PlainPacked implements Ring {
     }
   }
 
-  /** The device in the ring, a sink: takes a chain, uses it without writing, and takes the next. */
-  #serve(budget: number): void {
+  /** The device in the ring: takes a chain, uses it, and takes the next. */
+  #serve(budget: number): number {
     for (let i = 0; i < budget; i++) {
       const chain = this.#take(0);
-      if (chain < 0) return;
-      this.#complete(chain | ((this.#deviceGeneration[chain] as number) << 16), 0);
+      if (chain < 0) return i;
+      this.#complete(
+        chain | ((this.#deviceGeneration[chain] as number) << 16),
+        this.#echoes ? this.#echo() : 0,
+      );
     }
+    return budget;
   }
 
-  /** The device outside: a batch of chain records, then a batch of completions. */
-  #takeAndComplete(budget: number): void {
+  /** Copies the readable segment of the chain taken last into its writable one. */
+  #echo(): number {
+    const [from = 0, length = 0, to = 0, room = 0] = this.#chains;
+    const written = Math.min(length, room);
+    this.#u8.copyWithin(to, from, from + written);
+    return written;
+  }
+
+  /** The device outside: a batch of chain records, then a batch of completions; the sum of what it was given. */
+  #takeAndComplete(budget: number): number {
+    let seen = 0;
     const chains = this.#chains;
     let taken = 0;
     for (let at = 0; taken < budget; taken++) {
@@ -318,11 +347,19 @@ export class PlainPacked implements Ring {
       at = this.#segmentsEnd;
     }
     for (let i = 0, at = 0; i < taken; i++) {
-      this.tally.readable += chains[at + 3] as number;
-      this.tally.writable += chains[at + 4] as number;
-      this.#complete(chains[at] as number, chains[at + 4] as number);
-      at += 5 + 2 * ((chains[at + 1] as number) + (chains[at + 2] as number));
+      const readable = chains[at + 1] as number;
+      const end = at + 5 + 2 * (readable + (chains[at + 2] as number));
+      for (let segment = at + 5; segment < end; segment += 2) {
+        seen += seenOf(
+          chains[segment] as number,
+          chains[segment + 1] as number,
+          segment >= at + 5 + 2 * readable,
+        );
+      }
+      this.#complete(chains[at] as number, 0);
+      at = end;
     }
+    return seen >>> 0;
   }
 
   #complete(token: number, written: number): void {

@@ -1,0 +1,19 @@
+/** What the rings written for the comparison don't do: they know what is compared, and nothing else. */
+import type { Workload } from "../ring";
+import { SMALL_QUEUE } from "../workload";
+
+/** Why a workload is beyond a comparison ring; undefined: it isn't. */
+export function refusesBeyondBasics({
+  queueSize,
+  queues,
+  notify,
+  device,
+  shape,
+}: Workload): string | undefined {
+  if (queues > 1) return "it has one queue";
+  if (queueSize > SMALL_QUEUE) return `it has at most ${SMALL_QUEUE} descriptors`;
+  if (notify !== "off") return "it never asks for notifications";
+  const isSimple = shape.readable.length === 1 && shape.writable.length === 1 && !shape.indirect;
+  if (device === "echo" && !isSimple) return "it echoes one readable buffer into one writable buffer";
+  return undefined;
+}

@@ -1,0 +1,15 @@
+/** Every ring that needs nothing but an engine with WebAssembly, in the order of the tables. */
+import type { RingAdapter } from "../ring";
+import { JS_PLAIN_PACKED } from "./js-plain-packed";
+import { JS_PLAIN_SPLIT } from "./js-plain-split";
+import { NONE } from "./none";
+import { WASM_PACKED, WASM_PACKED_IN_ORDER, WASM_SPLIT } from "./wasm";
+
+export const RINGS: readonly RingAdapter[] = [
+  NONE,
+  WASM_SPLIT,
+  WASM_PACKED,
+  WASM_PACKED_IN_ORDER,
+  JS_PLAIN_SPLIT,
+  JS_PLAIN_PACKED,
+];

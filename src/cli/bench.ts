@@ -1,0 +1,83 @@
+/** `virtq bench`: measures rings, prints the tables or the document. */
+import { environment } from "../../bench/node/environment";
+import { loadRing, NODE_RINGS } from "../../bench/node/rings";
+import { runJob } from "../../bench/node/run-job";
+import { plan } from "../../bench/plan";
+import { BENCH_SCHEMA, type BenchDocument, NOISY } from "../../bench/result";
+import { SUITES, type Suite } from "../../bench/suites";
+import { sweep } from "../../bench/sweep";
+import type { BenchArguments } from "./bench-arguments";
+import { drawBench, drawEnvironment } from "./bench-table";
+import { Progress } from "./progress";
+import { UsageError } from "./usage-error";
+
+const PROCESSES = 5;
+
+/**
+ * Runs the command.
+ *
+ * @param version of virtq
+ * @returns whether every ring did its work
+ * @throws UsageError
+ */
+export async function runBench(given: BenchArguments, version: string): Promise<boolean> {
+  if (given.mode === "list") {
+    process.stdout.write(`${list()}\n`);
+    return true;
+  }
+  if (given.ring !== undefined) await checkRing(given.ring);
+  const suites = plan({
+    full: given.mode === "full",
+    suites: given.suites,
+    rings: given.rings,
+    ring: given.ring,
+  });
+  if (typeof suites === "string") throw new UsageError(suites);
+  const where = environment(version, given.seed);
+  const rows = await measured(suites, given.processes ?? PROCESSES);
+  const document: BenchDocument = { schema: BENCH_SCHEMA, environment: where, rows };
+  if (given.json) process.stdout.write(`${JSON.stringify(document)}\n`);
+  else {
+    process.stdout.write(
+      `ns per chain, driver + device + reclaim, every check on; ± spread of the processes, ? over ${NOISY * 100} %; × against wasm\n` +
+        `${drawEnvironment(where)}\n\n${drawBench(rows)}\n`,
+    );
+  }
+  return rows.every(({ status }) => status !== "wrong");
+}
+
+async function measured(suites: readonly Suite[], processes: number) {
+  const progress = new Progress();
+  const from = performance.now();
+  try {
+    return await sweep(suites, {
+      processes,
+      run: runJob,
+      onProgress: (suite, done, all) => {
+        const left = Math.round((((performance.now() - from) / done) * (all - done)) / 1000);
+        progress.report(`${suite}, about ${left} s left`, done, all);
+      },
+    });
+  } finally {
+    progress.clear();
+  }
+}
+
+/** A module that can't be a ring is the user's mistake; what it does when it runs is not. */
+async function checkRing(path: string): Promise<void> {
+  try {
+    await loadRing(path);
+  } catch (error) {
+    throw new UsageError(`--ring ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function list(): string {
+  const suites = SUITES.map(({ name, about, rings }) => `  ${name}: ${about}\n    ${rings.join(", ")}`);
+  return [
+    "suites, and the rings of each",
+    ...suites,
+    "rings",
+    `  ${NODE_RINGS.map(({ name }) => name).join(", ")}`,
+  ].join("\n");
+}
