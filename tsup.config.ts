@@ -11,8 +11,7 @@ const library = {
   v86: "src/v86.ts",
   bench: "src/bench.ts",
 };
-/** What the command line starts in processes of their own. */
-const programs = { cli: "src/cli.ts", "bench-process": "bench/node/process.ts" };
+
 
 // `clean` stays off: it would delete the sibling format's output; scripts/build.mjs removes dist/ instead.
 // `splitting` keeps one VirtioError and one copy of the embedded bytes, whichever entries a program mixes.
@@ -24,11 +23,20 @@ const shared = {
   removeNodeProtocol: false,
 } as const;
 
+/** What `virtq bench` starts in fresh processes: one file. */
+const measuring = {
+  ...shared,
+  format: "esm" as const,
+  entry: { "bench-process": "bench/node/process.ts" },
+  splitting: false,
+};
+
 // With `--dts` the types too, which take most of the time.
 export default defineConfig(({ dts }) => {
   const types = dts ? { entry: library } : false;
   return [
-    { ...shared, format: "esm", entry: { ...library, ...programs }, dts: types },
+    { ...shared, format: "esm", entry: { ...library, cli: "src/cli.ts" }, dts: types },
+    measuring,
     { ...shared, format: "cjs", entry: library, dts: types },
   ];
 });

@@ -35,32 +35,29 @@ export interface Areas {
 
 /** Largest queue that {@link SMALL_AREAS} hold. */
 export const SMALL_QUEUE = 1024;
-/** Where a queue of at most {@link SMALL_QUEUE} descriptors lies, so that a ring may have the numbers as constants. */
-export const SMALL_AREAS: Areas = {
-  descriptor: 0x1000,
-  driver: 0x6000,
-  device: 0x8000,
-  tables: 0x10000,
-  bytes: 0x20000,
-};
+// Where a queue of at most SMALL_QUEUE descriptors lies: bare numbers, so that a ring has them as constants.
+export const SMALL_DESCRIPTOR = 0x1000;
+export const SMALL_DRIVER = 0x6000;
+export const SMALL_DEVICE = 0x8000;
+export const SMALL_TABLES = 0x10000;
+const SMALL_BYTES = 0x20000;
 /** The first buffer of a small workload. */
 const SMALL_BUFFERS = 0x40000;
 /** Bytes of guest RAM of a small workload. */
-export const SMALL_GUEST_BYTES = 1 << 20;
+export const SMALL_GUEST_BYTES = 0x100000;
 
 const roundUp = (value: number, to: number): number => Math.ceil(value / to) * to;
 
 /** Where queue number `index` of so many descriptors lies. */
 export function areasOf(queueSize: number, index: number): Areas {
   if (queueSize <= SMALL_QUEUE) {
-    const shift = index * SMALL_AREAS.bytes;
-    const { descriptor, driver, device, tables, bytes } = SMALL_AREAS;
+    const shift = index * SMALL_BYTES;
     return {
-      descriptor: descriptor + shift,
-      driver: driver + shift,
-      device: device + shift,
-      tables: tables + shift,
-      bytes,
+      descriptor: SMALL_DESCRIPTOR + shift,
+      driver: SMALL_DRIVER + shift,
+      device: SMALL_DEVICE + shift,
+      tables: SMALL_TABLES + shift,
+      bytes: SMALL_BYTES,
     };
   }
   const driverAt = roundUp(queueSize * 16, 4096);

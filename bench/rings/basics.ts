@@ -17,3 +17,8 @@ export function refusesBeyondBasics({
   if (device === "echo" && !isSimple) return "it echoes one readable buffer into one writable buffer";
   return undefined;
 }
+
+/** As {@link refusesBeyondBasics}, for a ring whose device is a sink. */
+export function refusesEcho(workload: Workload): string | undefined {
+  return workload.device === "echo" ? "it has a sink for a device" : refusesBeyondBasics(workload);
+}

@@ -7,7 +7,10 @@ import { RING_EVENT_FLAGS_DISABLE, VIRTQ_DESC_F_AVAIL, VIRTQ_DESC_F_USED } from 
 import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "../../src/spec/queue";
 import { type RingAdapter, seenOf, type Workload } from "../ring";
 import {
-  SMALL_AREAS as AREAS,
+  SMALL_DESCRIPTOR,
+  SMALL_DEVICE,
+  SMALL_DRIVER,
+  SMALL_TABLES,
   SMALL_GUEST_BYTES as GUEST_BYTES,
   submissionWords,
   TABLE_ENTRIES,
@@ -15,12 +18,12 @@ import {
 import { refusesBeyondBasics } from "./basics";
 import { Loopback } from "./loopback";
 
-const DESC16 = AREAS.descriptor >> 1;
-const DESC32 = AREAS.descriptor >> 2;
-const DRIVER16 = AREAS.driver >> 1;
-const DEVICE16 = AREAS.device >> 1;
-const TABLES32 = AREAS.tables >> 2;
-const CHAIN_BYTES_MAX = 2 ** 32;
+const DESC16 = SMALL_DESCRIPTOR >> 1;
+const DESC32 = SMALL_DESCRIPTOR >> 2;
+const DRIVER16 = SMALL_DRIVER >> 1;
+const DEVICE16 = SMALL_DEVICE >> 1;
+const TABLES32 = SMALL_TABLES >> 2;
+const CHAIN_BYTES_MAX = 0x100000000;
 const GENERATION_MAX = 32767;
 const AVAIL_AND_USED = VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED;
 
@@ -136,7 +139,7 @@ class PlainPacked extends Loopback {
   }
 
   image(): Uint8Array {
-    return this.#u8.slice(AREAS.descriptor, AREAS.tables);
+    return this.#u8.slice(SMALL_DESCRIPTOR, SMALL_TABLES);
   }
 
   #add(at: number): number {

@@ -7,7 +7,10 @@ import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "..
 import { VIRTQ_AVAIL_F_NO_INTERRUPT, VIRTQ_USED_F_NO_NOTIFY } from "../../src/spec/split";
 import { type RingAdapter, seenOf, type Workload } from "../ring";
 import {
-  SMALL_AREAS as AREAS,
+  SMALL_DESCRIPTOR,
+  SMALL_DEVICE,
+  SMALL_DRIVER,
+  SMALL_TABLES,
   SMALL_GUEST_BYTES as GUEST_BYTES,
   submissionWords,
   TABLE_ENTRIES,
@@ -15,13 +18,13 @@ import {
 import { refusesBeyondBasics } from "./basics";
 import { Loopback } from "./loopback";
 
-const DESC16 = AREAS.descriptor >> 1;
-const DESC32 = AREAS.descriptor >> 2;
-const AVAIL16 = AREAS.driver >> 1;
-const USED16 = AREAS.device >> 1;
-const USED32 = AREAS.device >> 2;
-const TABLES32 = AREAS.tables >> 2;
-const CHAIN_BYTES_MAX = 2 ** 32;
+const DESC16 = SMALL_DESCRIPTOR >> 1;
+const DESC32 = SMALL_DESCRIPTOR >> 2;
+const AVAIL16 = SMALL_DRIVER >> 1;
+const USED16 = SMALL_DEVICE >> 1;
+const USED32 = SMALL_DEVICE >> 2;
+const TABLES32 = SMALL_TABLES >> 2;
+const CHAIN_BYTES_MAX = 0x100000000;
 const GENERATION_MAX = 32767;
 
 export const JS_PLAIN_SPLIT: RingAdapter = {
@@ -64,8 +67,6 @@ class PlainSplit extends Loopback {
   #segmentsEnd = 0;
   #readableCount = 0;
   #writableCount = 0;
-  #readableBytes = 0;
-  #writableBytes = 0;
 
   constructor(workload: Workload) {
     super(workload);
@@ -86,7 +87,7 @@ class PlainSplit extends Loopback {
     this.#recordWords = submissionWords(shape);
     this.#tokens = new Uint32Array(batch);
     this.#used = new Uint32Array(2 * batch);
-    this.#chains = new Uint32Array(batch * (5 + 2 * (shape.readable.length + shape.writable.length)));
+    this.#chains = new Uint32Array(batch * (3 + 2 * (shape.readable.length + shape.writable.length)));
   }
 
   protected submit(): number {
@@ -126,7 +127,7 @@ class PlainSplit extends Loopback {
   }
 
   image(): Uint8Array {
-    return this.#u8.slice(AREAS.descriptor, AREAS.tables);
+    return this.#u8.slice(SMALL_DESCRIPTOR, SMALL_TABLES);
   }
 
   #add(at: number): number {
@@ -219,75 +220,61 @@ class PlainSplit extends Loopback {
     const head = this.#u16[AVAIL16 + 2 + (this.#nextAvailIdx & (this.#size - 1))] as number;
     if (head >= this.#size) throw new Error("DESC_INDEX_RANGE");
     if (this.#taken[head]) throw new Error("HEAD_IN_FLIGHT");
-    this.#segmentsEnd = at;
-    this.#readableCount = 0;
-    this.#writableCount = 0;
-    this.#readableBytes = 0;
-    this.#writableBytes = 0;
-    this.#walk(head);
+    this.#deviceWritable[head] = this.#walk(head, at);
     this.#nextAvailIdx = (this.#nextAvailIdx + 1) & 0xffff;
     this.#taken[head] = 1;
-    this.#deviceWritable[head] = this.#writableBytes;
     return head;
   }
 
-  #walk(head: number): void {
-    let slot = head;
+  /** Follows `next` in the ring, and in the table that an indirect descriptor names; gives the writable bytes. */
+  #walk(head: number, at: number): number {
+    const u16 = this.#u16;
+    const u32 = this.#u32;
+    const chains = this.#chains;
+    let [table, entries, slot, isTable] = [DESC32, this.#size, head, false];
+    let [readableCount, writableCount, readableBytes, writableBytes] = [0, 0, 0, 0];
+    let segment = at;
     for (let visited = 1; ; visited++) {
-      const flags = this.#u16[DESC16 + slot * 8 + 6] as number;
+      const desc = table + slot * 4;
+      const address = u32[desc] as number;
+      const high = u32[desc + 1] as number;
+      const length = u32[desc + 2] as number;
+      const flags = u16[desc * 2 + 6] as number;
       if (flags & VIRTQ_DESC_F_INDIRECT) {
+        if (isTable) throw new Error("INDIRECT_NESTED");
         if (flags & VIRTQ_DESC_F_NEXT) throw new Error("INDIRECT_WITH_NEXT");
-        this.#walkTable(DESC32 + slot * 4);
-        return;
+        if (length === 0 || length % 16 !== 0) throw new Error("INDIRECT_BAD_SIZE");
+        if (length > 16 * 1024) throw new Error("INDIRECT_TOO_LONG");
+        if (!inGuest(address, high, length)) throw new Error("INDIRECT_OUT_OF_GUEST");
+        [table, entries, slot, isTable] = [address >>> 2, length >>> 4, 0, true];
+        visited = 0;
+        continue;
       }
-      this.#push(DESC32 + slot * 4, flags);
-      if (!(flags & VIRTQ_DESC_F_NEXT)) return;
-      slot = this.#u16[DESC16 + slot * 8 + 7] as number;
-      if (slot >= this.#size) throw new Error("DESC_NEXT_RANGE");
-      if (visited === this.#size) throw new Error("CHAIN_TOO_LONG");
-    }
-  }
-
-  #walkTable(desc: number): void {
-    const address = this.#u32[desc] as number;
-    const length = this.#u32[desc + 2] as number;
-    if (length === 0 || length % 16 !== 0) throw new Error("INDIRECT_BAD_SIZE");
-    const entries = length / 16;
-    if (entries > 1024) throw new Error("INDIRECT_TOO_LONG");
-    if (!inGuest(address, this.#u32[desc + 1] as number, length)) throw new Error("INDIRECT_OUT_OF_GUEST");
-    const table = address >>> 2;
-    let entry = 0;
-    for (let visited = 1; ; visited++) {
-      const word = table + entry * 4;
-      const flags = this.#u16[word * 2 + 6] as number;
-      if (flags & VIRTQ_DESC_F_INDIRECT) throw new Error("INDIRECT_NESTED");
-      this.#push(word, flags);
-      if (!(flags & VIRTQ_DESC_F_NEXT)) return;
-      entry = this.#u16[word * 2 + 7] as number;
-      if (entry >= entries) throw new Error("DESC_NEXT_RANGE");
+      const write = (flags & VIRTQ_DESC_F_WRITE) !== 0;
+      if (!write && writableCount > 0) throw new Error("DESC_ORDER");
+      if (length !== 0) {
+        if (!inGuest(address, high, length)) throw new Error("DESC_OUT_OF_GUEST");
+        if (readableBytes + writableBytes + length > CHAIN_BYTES_MAX) throw new Error("CHAIN_BYTES_OVERFLOW");
+        chains[segment] = address;
+        chains[segment + 1] = length;
+        segment += 2;
+        if (write) {
+          writableCount++;
+          writableBytes += length;
+        } else {
+          readableCount++;
+          readableBytes += length;
+        }
+      }
+      if (!(flags & VIRTQ_DESC_F_NEXT)) break;
+      slot = u16[desc * 2 + 7] as number;
+      if (slot >= entries) throw new Error("DESC_NEXT_RANGE");
       if (visited === entries) throw new Error("CHAIN_TOO_LONG");
     }
-  }
-
-  #push(desc: number, flags: number): void {
-    const length = this.#u32[desc + 2] as number;
-    const address = this.#u32[desc] as number;
-    const write = (flags & VIRTQ_DESC_F_WRITE) !== 0;
-    if (!write && this.#writableCount > 0) throw new Error("DESC_ORDER");
-    if (length === 0) return;
-    if (!inGuest(address, this.#u32[desc + 1] as number, length)) throw new Error("DESC_OUT_OF_GUEST");
-    if (this.#readableBytes + this.#writableBytes + length > CHAIN_BYTES_MAX)
-      throw new Error("CHAIN_BYTES_OVERFLOW");
-    this.#chains[this.#segmentsEnd] = address;
-    this.#chains[this.#segmentsEnd + 1] = length;
-    this.#segmentsEnd += 2;
-    if (write) {
-      this.#writableCount++;
-      this.#writableBytes += length;
-    } else {
-      this.#readableCount++;
-      this.#readableBytes += length;
-    }
+    this.#segmentsEnd = segment;
+    this.#readableCount = readableCount;
+    this.#writableCount = writableCount;
+    return writableBytes;
   }
 
   /** The device in the ring: takes a chain, uses it, and takes the next. */
@@ -317,22 +304,20 @@ class PlainSplit extends Loopback {
     const chains = this.#chains;
     const limit = Math.min(budget, this.#available());
     for (let i = 0, at = 0; i < limit; i++) {
-      const head = this.#take(at + 5);
+      const head = this.#take(at + 3);
       chains[at] = head | ((this.#deviceGeneration[head] as number) << 16);
       chains[at + 1] = this.#readableCount;
       chains[at + 2] = this.#writableCount;
-      chains[at + 3] = this.#readableBytes;
-      chains[at + 4] = this.#writableBytes;
       at = this.#segmentsEnd;
     }
     for (let i = 0, at = 0; i < limit; i++) {
       const readable = chains[at + 1] as number;
-      const end = at + 5 + 2 * (readable + (chains[at + 2] as number));
-      for (let segment = at + 5; segment < end; segment += 2) {
+      const end = at + 3 + 2 * (readable + (chains[at + 2] as number));
+      for (let segment = at + 3; segment < end; segment += 2) {
         seen += seenOf(
           chains[segment] as number,
           chains[segment + 1] as number,
-          segment >= at + 5 + 2 * readable,
+          segment >= at + 3 + 2 * readable,
         );
       }
       this.#complete(chains[at] as number, 0);

@@ -2,6 +2,7 @@
 import type { RingAdapter } from "../ring";
 import { JS_PLAIN_PACKED } from "./js-plain-packed";
 import { JS_PLAIN_SPLIT } from "./js-plain-split";
+import { JS_TUNED_SPLIT } from "./js-tuned-split";
 import { NONE } from "./none";
 import { WASM_PACKED, WASM_PACKED_IN_ORDER, WASM_SPLIT } from "./wasm";
 
@@ -12,4 +13,5 @@ export const RINGS: readonly RingAdapter[] = [
   WASM_PACKED_IN_ORDER,
   JS_PLAIN_SPLIT,
   JS_PLAIN_PACKED,
+  JS_TUNED_SPLIT,
 ];
