@@ -7,12 +7,12 @@ import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "..
 import { VIRTQ_AVAIL_F_NO_INTERRUPT, VIRTQ_USED_F_NO_NOTIFY } from "../../src/spec/split";
 import { type RingAdapter, seenOf, type Workload } from "../ring";
 import {
+  SMALL_GUEST_BYTES as GUEST_BYTES,
   SMALL_DESCRIPTOR,
   SMALL_DEVICE,
   SMALL_DRIVER,
-  SMALL_TABLES,
-  SMALL_GUEST_BYTES as GUEST_BYTES,
   SMALL_QUEUE,
+  SMALL_TABLES,
   submissionWords,
   TABLE_ENTRIES,
 } from "../workload";
@@ -145,7 +145,8 @@ class TunedSplit extends Loopback {
     let writable = 0;
     for (let i = 0, word = at + 4; i < count; i++, word += 4) {
       const length = RECORDS[word + 2] as number;
-      if (RECORDS[word + 1] !== 0 || !inGuest(RECORDS[word] as number, length)) throw new Error("BAD_ARGUMENT");
+      if (RECORDS[word + 1] !== 0 || !inGuest(RECORDS[word] as number, length))
+        throw new Error("BAD_ARGUMENT");
       if (i >= readable) writable += length;
     }
     return writable;
