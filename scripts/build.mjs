@@ -20,7 +20,8 @@ execFileSync(
 copyFileSync(at("build/virtq-release.wasm"), at("dist/virtq.wasm"));
 copyFileSync(at("build/virtq-shared.wasm"), at("dist/virtq-shared.wasm"));
 cpSync(at("bench/native"), at("dist/native"), { recursive: true });
-for (const name of readdirSync(at("dist")).filter((file) => /\.c?js$/.test(file))) restoreConstants(at(`dist/${name}`));
+for (const name of readdirSync(at("dist")).filter((file) => /\.c?js$/.test(file)))
+  restoreConstants(at(`dist/${name}`));
 
 /**
  * esbuild declares a module's constants with `var`. Engines don't fold those into the code that they compile, which
@@ -31,7 +32,10 @@ function restoreConstants(path) {
   const text = readFileSync(path, "utf8");
   const restored = text.replaceAll(/^var ([\w$]+) = /gm, (declaration, name) => {
     const literal = name.replaceAll("$", "\\$");
-    const assigned = new RegExp(`(?<![.\\w$])${literal}\\s*(?:=(?![=>])|\\+\\+|--|[-+*/%&|^?]+=|<<=|>>>?=)`, "g");
+    const assigned = new RegExp(
+      `(?<![.\\w$])${literal}\\s*(?:=(?![=>])|\\+\\+|--|[-+*/%&|^?]+=|<<=|>>>?=)`,
+      "g",
+    );
     return (text.match(assigned) ?? []).length > 1 ? declaration : declaration.replace("var", "const");
   });
   if (restored !== text) writeFileSync(path, restored);

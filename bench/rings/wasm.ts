@@ -4,7 +4,13 @@
  */
 import * as abi from "../../assembly/abi";
 import { type Core, type CoreOptions, loadCoreSync } from "../../src/core/core";
-import { type DeviceVerbs, type DriverVerbs, deviceVerbs, driverVerbs } from "../../src/core/exports";
+import {
+  type CoreExports,
+  type DeviceVerbs,
+  type DriverVerbs,
+  deviceVerbs,
+  driverVerbs,
+} from "../../src/core/exports";
 import { type RingAdapter, seenOf, type Workload } from "../ring";
 import { areasOf, guestBytes, TABLE_ENTRIES } from "../workload";
 import { Loopback } from "./loopback";
@@ -56,12 +62,21 @@ export class WasmRing extends Loopback {
   #place: Place;
   #q: number;
 
-  /** @param options a module of one's own instead of the embedded one */
-  constructor(kind: WasmKind, workload: Workload, options: CoreOptions = {}) {
+  /**
+   * @param options a module of one's own instead of the embedded one
+   * @param exportsOn other functions than the core's own, on its memory
+   */
+  constructor(
+    kind: WasmKind,
+    workload: Workload,
+    options: CoreOptions = {},
+    exportsOn: (core: Core) => CoreExports = (core) => core.exports,
+  ) {
     super(workload);
     this.core = loadCoreSync({ guestBytes: guestBytes(workload), ...options });
-    this.driver = driverVerbs(this.core.exports, kind.layout);
-    this.device = deviceVerbs(this.core.exports, kind.layout);
+    const exports = exportsOn(this.core);
+    this.driver = driverVerbs(exports, kind.layout);
+    this.device = deviceVerbs(exports, kind.layout);
     this.#batch = workload.batch;
     this.#backend = BACKENDS[workload.device];
     this.#arms = workload.notify !== "off";

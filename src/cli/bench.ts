@@ -7,6 +7,7 @@ import { BENCH_SCHEMA, type BenchDocument, NOISY } from "../../bench/result";
 import { SUITES, type Suite } from "../../bench/suites";
 import { sweep } from "../../bench/sweep";
 import type { BenchArguments } from "./bench-arguments";
+import { countAgainst, drawCounters } from "./bench-counters";
 import { drawBench, drawEnvironment } from "./bench-table";
 import { Progress } from "./progress";
 import { UsageError } from "./usage-error";
@@ -25,6 +26,7 @@ export async function runBench(given: BenchArguments, version: string): Promise<
     process.stdout.write(`${list()}\n`);
     return true;
   }
+  if (given.mode === "counters") return runCounters(given, version);
   if (given.ring !== undefined) await checkRing(given.ring);
   const suites = plan({
     full: given.mode === "full",
@@ -44,6 +46,22 @@ export async function runBench(given: BenchArguments, version: string): Promise<
     );
   }
   return rows.every(({ status }) => status !== "wrong");
+}
+
+function runCounters(given: BenchArguments, version: string): boolean {
+  const { rows, changed } = countAgainst(given);
+  const document: BenchDocument = {
+    schema: BENCH_SCHEMA,
+    environment: environment(version, given.seed),
+    rows: [],
+    counters: rows,
+  };
+  if (given.json) process.stdout.write(`${JSON.stringify(document)}\n`);
+  else if (changed.length === 0) process.stdout.write(`${drawCounters(rows)}\n`);
+  for (const line of changed) process.stderr.write(`${line}\n`);
+  if (changed.length > 0)
+    process.stderr.write(`virtq: ${changed.length} counters are not those of ${given.golden}\n`);
+  return changed.length === 0;
 }
 
 async function measured(suites: readonly Suite[], processes: number) {
