@@ -22,10 +22,11 @@ const ARROW = [
   ["conformance"],
   ["sim"],
   ["report"],
-  ["bench"],
   ["slim"],
   ["index", "node", "scenarios"],
-  ["cli", "adapters"],
+  ["adapters"],
+  ["bench"],
+  ["cli"],
   ["v86"],
 ];
 /** Packages that are installed with virtq, for its command line alone. */

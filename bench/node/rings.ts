@@ -5,8 +5,9 @@ import { pathToFileURL } from "node:url";
 import type { RingAdapter } from "../ring";
 import { RINGS } from "../rings/registry";
 import { NATIVE_RINGS } from "./native";
+import { V86_RING } from "./v86";
 
-export const NODE_RINGS: readonly RingAdapter[] = [...RINGS, ...NATIVE_RINGS];
+export const NODE_RINGS: readonly RingAdapter[] = [...RINGS, ...NATIVE_RINGS, V86_RING];
 
 /**
  * Finds a ring by its name, or loads it.

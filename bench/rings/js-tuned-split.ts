@@ -17,6 +17,7 @@ import {
   TABLE_ENTRIES,
 } from "../workload";
 import { refusesEcho } from "./basics";
+import { type DeviceHalf, DeviceOnly, refusesAlone } from "./device-only";
 import { Loopback } from "./loopback";
 
 const DESC32 = SMALL_DESCRIPTOR >> 2;
@@ -56,7 +57,14 @@ export const JS_TUNED_SPLIT: RingAdapter = {
   open: (workload) => new TunedSplit(workload),
 };
 
-class TunedSplit extends Loopback {
+/** The same device half alone, its chains made available by a stub. */
+export const JS_DEVICE: RingAdapter = {
+  name: "js-device",
+  refuses: refusesAlone,
+  open: (workload) => new DeviceOnly(new TunedSplit(workload), workload),
+};
+
+class TunedSplit extends Loopback implements DeviceHalf {
   readonly #batch: number;
   readonly #size: number;
   readonly #recordWords: number;
@@ -299,13 +307,13 @@ class TunedSplit extends Loopback {
     if ((GUEST16[AVAIL16] as number) & VIRTQ_AVAIL_F_NO_INTERRUPT) return;
   }
 
-  protected serve(): number {
+  serve(): number {
     const taken = this.#take();
     this.#complete(taken);
     return taken;
   }
 
-  protected witness(): number {
+  witness(): number {
     const taken = this.#take();
     let seen = 0;
     for (let i = 0, segment = 0; i < taken; i++) {
@@ -360,6 +368,10 @@ class TunedSplit extends Loopback {
       lengths += USED[2 * i + 1] as number;
     }
     return lengths;
+  }
+
+  guest(): Uint8Array {
+    return GUEST8;
   }
 
   image(): Uint8Array {

@@ -2,9 +2,11 @@
 import type { RingAdapter } from "../ring";
 import { JS_PLAIN_PACKED } from "./js-plain-packed";
 import { JS_PLAIN_SPLIT } from "./js-plain-split";
-import { JS_TUNED_SPLIT } from "./js-tuned-split";
+import { JS_DEVICE, JS_TUNED_SPLIT } from "./js-tuned-split";
 import { NONE } from "./none";
+import { WASM_DEVICE_DROP_IN } from "./object-device";
 import { WASM_PACKED, WASM_PACKED_IN_ORDER, WASM_SPLIT } from "./wasm";
+import { WASM_DEVICE_FLAT, WASM_DEVICE_IN_WASM } from "./wasm-device";
 
 export const RINGS: readonly RingAdapter[] = [
   NONE,
@@ -14,4 +16,8 @@ export const RINGS: readonly RingAdapter[] = [
   JS_PLAIN_SPLIT,
   JS_PLAIN_PACKED,
   JS_TUNED_SPLIT,
+  WASM_DEVICE_IN_WASM,
+  WASM_DEVICE_FLAT,
+  WASM_DEVICE_DROP_IN,
+  JS_DEVICE,
 ];

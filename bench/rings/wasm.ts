@@ -87,7 +87,7 @@ export class WasmRing extends Loopback {
     this.#q = this.#place.q;
     for (const { q } of this.#places) {
       if (workload.notify === "off") continue;
-      this.driver.arm(q, 1);
+      this.driver.arm(q, 0);
       this.device.arm(q);
     }
   }
@@ -114,7 +114,7 @@ export class WasmRing extends Loopback {
 
   protected reclaim(): number {
     const taken = this.driver.takeUsed(this.#q, this.#batch);
-    if (this.#arms) this.driver.arm(this.#q, 1);
+    if (this.#arms) this.driver.arm(this.#q, 0);
     return taken;
   }
 

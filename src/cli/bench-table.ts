@@ -1,7 +1,7 @@
 /** The benchmark's results as boxes for a terminal: a table for each group of cells, a row for each ring. */
 import Table from "cli-table3";
 import { referenceOf } from "../../bench/reference";
-import type { Environment, Row } from "../../bench/result";
+import type { Environment, Goal, Row } from "../../bench/result";
 import { colours } from "./colours";
 
 /** Draws all tables, and under them what stands for a figure that is not there. */
@@ -61,4 +61,25 @@ function cellText({ status, ns, spread = 0, noisy }: Row, reference: Row | undef
   if (status !== "measured" || ns === undefined) return status === "wrong" ? colours.red("wrong") : "-";
   const figure = `${ns.toFixed(ns < 100 ? 2 : 0)} ±${(spread * 100).toFixed(0)} %${noisy ? " ?" : ""}`;
   return reference?.ns === undefined ? figure : `${figure}  ×${(ns / reference.ns).toFixed(2)}`;
+}
+
+/** The goals: measured ratio, must, goal, and how it stands. */
+export function drawGoals(goals: readonly Goal[]): string {
+  const table = new Table({
+    head: ["", "goal", "ratio", "must", "goal", ""].map((text) => colours.bold(text)),
+    colAligns: ["left", "left", "right", "right", "right", "left"],
+    style: { head: [], border: [] },
+    chars: { mid: "", "left-mid": "", "mid-mid": "", "right-mid": "" },
+  });
+  for (const { id, what, ratio, must, goal, sense, verdict, why, noisy } of goals) {
+    const sign = sense === "most" ? "≤" : "≥";
+    const figure = ratio === null ? "-" : `${ratio.toFixed(ratio < 20 ? 2 : 0)}${noisy ? " ?" : ""}`;
+    const standing = verdict === "not measured" ? `not measured: ${why}` : paintVerdict(verdict);
+    table.push([id, what, figure, `${sign} ${must}`, `${sign} ${goal}`, standing]);
+  }
+  return table.toString();
+}
+
+function paintVerdict(verdict: Goal["verdict"]): string {
+  return verdict === "missed" ? colours.red(verdict) : verdict;
 }

@@ -1,4 +1,7 @@
 /** `virtq bench`: measures rings, prints the tables or the document. */
+import { countAll } from "../../bench/counters/count";
+import { differencesFromKept } from "../../bench/counters/kept";
+import { goalSuites, judgeGoals } from "../../bench/goals";
 import { environment } from "../../bench/node/environment";
 import { loadRing, NODE_RINGS } from "../../bench/node/rings";
 import { runJob } from "../../bench/node/run-job";
@@ -8,7 +11,7 @@ import { SUITES, type Suite } from "../../bench/suites";
 import { sweep } from "../../bench/sweep";
 import type { BenchArguments } from "./bench-arguments";
 import { countAgainst, drawCounters } from "./bench-counters";
-import { drawBench, drawEnvironment } from "./bench-table";
+import { drawBench, drawEnvironment, drawGoals } from "./bench-table";
 import { Progress } from "./progress";
 import { UsageError } from "./usage-error";
 
@@ -28,6 +31,7 @@ export async function runBench(given: BenchArguments, version: string): Promise<
   }
   if (given.mode === "counters") return runCounters(given, version);
   if (given.ring !== undefined) await checkRing(given.ring);
+  if (given.mode === "goals") return runGoals(given, version);
   const suites = plan({
     full: given.mode === "full",
     suites: given.suites,
@@ -62,6 +66,17 @@ function runCounters(given: BenchArguments, version: string): boolean {
   if (changed.length > 0)
     process.stderr.write(`virtq: ${changed.length} counters are not those of ${given.golden}\n`);
   return changed.length === 0;
+}
+
+async function runGoals(given: BenchArguments, version: string): Promise<boolean> {
+  const where = environment(version, given.seed);
+  const counters = countAll();
+  const rows = await measured(goalSuites(), given.processes ?? PROCESSES);
+  const goals = judgeGoals(rows, differencesFromKept(counters).length);
+  const document: BenchDocument = { schema: BENCH_SCHEMA, environment: where, rows, goals, counters };
+  if (given.json) process.stdout.write(`${JSON.stringify(document)}\n`);
+  else process.stdout.write(`${drawEnvironment(where)}\n\n${drawGoals(goals)}\n`);
+  return rows.every(({ status }) => status !== "wrong");
 }
 
 async function measured(suites: readonly Suite[], processes: number) {
