@@ -106,7 +106,7 @@ export const SUITES: readonly Suite[] = [
     cells: [64, 1500, 4096, 65536].map((bytes) => ({
       group: "echo",
       column: `${bytes} B`,
-      choice: { shape: payloadShape(bytes), batch: 32, device: "echo" },
+      choice: { shape: payloadShape(bytes), batch: bytes > 4096 ? 4 : 32, device: "echo" },
     })),
   },
   {
