@@ -12,7 +12,6 @@ const library = {
   bench: "src/bench.ts",
 };
 
-
 // `clean` stays off: it would delete the sibling format's output; scripts/build.mjs removes dist/ instead.
 // `splitting` keeps one VirtioError and one copy of the embedded bytes, whichever entries a program mixes.
 const shared = {

@@ -10,5 +10,6 @@ const REFERENCES: readonly (readonly [pattern: RegExp, reference: string])[] = [
 
 /** The ring whose time is 1 in the row of `ring`, or "" for those that are the measure themselves. */
 export function referenceOf(ring: string): string {
+  if (ring.endsWith(" (again)")) return ring.replace(" (again)", "");
   return REFERENCES.find(([pattern]) => pattern.test(ring))?.[1] ?? "wasm-split";
 }

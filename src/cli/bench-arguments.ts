@@ -111,12 +111,11 @@ function refuseCombinations({
   write,
   seed,
 }: BenchArguments): void {
-  const fixed = mode === "goals" || mode === "counters" || mode === "list";
-  if (fixed && (suites ?? rings ?? ring ?? processes) !== undefined && !(mode === "goals" && processes)) {
-    throw new UsageError(
-      `--${mode} decides itself what it runs: leave out --suite, --rings, --ring${mode === "goals" ? "" : " and --processes"}`,
-    );
-  }
+  const isMeasured = mode !== "counters" && mode !== "list";
+  if (mode !== "quick" && mode !== "full" && (suites ?? rings ?? ring) !== undefined)
+    throw new UsageError(`--${mode} decides itself what it runs: leave out --suite, --rings and --ring`);
+  if (!isMeasured && processes !== undefined)
+    throw new UsageError(`--${mode} measures nothing: leave out --processes`);
   if (golden !== undefined && mode !== "counters")
     throw new UsageError("--golden means something only with --counters");
   if (write && golden === undefined) throw new UsageError("--write means something only with --golden FILE");

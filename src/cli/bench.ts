@@ -16,6 +16,7 @@ import { Progress } from "./progress";
 import { UsageError } from "./usage-error";
 
 const PROCESSES = 5;
+const SELF_PROCESSES = 16;
 
 /**
  * Runs the command.
@@ -32,6 +33,7 @@ export async function runBench(given: BenchArguments, version: string): Promise<
   if (given.mode === "counters") return runCounters(given, version);
   if (given.ring !== undefined) await checkRing(given.ring);
   if (given.mode === "goals") return runGoals(given, version);
+  if (given.mode === "self") return runSelf(given, version);
   const suites = plan({
     full: given.mode === "full",
     suites: given.suites,
@@ -79,13 +81,27 @@ async function runGoals(given: BenchArguments, version: string): Promise<boolean
   return rows.every(({ status }) => status !== "wrong");
 }
 
+async function runSelf(given: BenchArguments, version: string): Promise<boolean> {
+  const where = environment(version, given.seed);
+  const rows = await measured([SELF], given.processes ?? SELF_PROCESSES);
+  const document: BenchDocument = { schema: BENCH_SCHEMA, environment: where, rows };
+  if (given.json) process.stdout.write(`${JSON.stringify(document)}\n`);
+  else {
+    const floor = (noiseFloor(rows) * 100).toFixed(1);
+    process.stdout.write(
+      `${drawEnvironment(where)}\n\n${drawBench(rows)}\n\nthe same build differs from itself by up to ${floor} %: smaller differences say nothing here\n`,
+    );
+  }
+  return rows.every(({ status }) => status !== "wrong");
+}
+
 async function measured(suites: readonly Suite[], processes: number) {
   const progress = new Progress();
   const from = performance.now();
   try {
     return await sweep(suites, {
       processes,
-      run: runJob,
+      run: (job) => runJob({ ...job, ring: ringBehind(job.ring) }),
       onProgress: (suite, done, all) => {
         const left = Math.round((((performance.now() - from) / done) * (all - done)) / 1000);
         progress.report(`${suite}, about ${left} s left`, done, all);

@@ -4,6 +4,7 @@ import { VirtioError } from "../errors";
 import { runBench } from "./bench";
 import { readBenchArguments } from "./bench-arguments";
 import { parseCommandLine } from "./command-line";
+import { runCompare } from "./compare";
 import { runSim } from "./sim";
 import { readSimArguments } from "./sim-arguments";
 import { UsageError } from "./usage-error";
@@ -28,7 +29,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-function run(command: "sim" | "bench", argv: readonly string[]): Promise<boolean> {
+async function run(command: "sim" | "bench" | "compare", argv: readonly string[]): Promise<boolean> {
+  if (command === "compare") return runCompare(argv);
   return command === "sim" ? runSim(readSimArguments(argv)) : runBench(readBenchArguments(argv), version());
 }
 
