@@ -7,6 +7,7 @@ import { loadRing, NODE_RINGS } from "../../bench/node/rings";
 import { runJob } from "../../bench/node/run-job";
 import { plan } from "../../bench/plan";
 import { BENCH_SCHEMA, type BenchDocument, NOISY } from "../../bench/result";
+import { noiseFloor, ringBehind, SELF } from "../../bench/self";
 import { SUITES, type Suite } from "../../bench/suites";
 import { sweep } from "../../bench/sweep";
 import type { BenchArguments } from "./bench-arguments";
