@@ -2,6 +2,7 @@
 import type { RingAdapter } from "../ring";
 import { JS_PLAIN_PACKED } from "./js-plain-packed";
 import { JS_PLAIN_SPLIT } from "./js-plain-split";
+import { JS_TUNED_PACKED } from "./js-tuned-packed";
 import { JS_DEVICE, JS_TUNED_SPLIT } from "./js-tuned-split";
 import { NONE } from "./none";
 import { WASM_DEVICE_DROP_IN } from "./object-device";
@@ -16,6 +17,7 @@ export const RINGS: readonly RingAdapter[] = [
   JS_PLAIN_SPLIT,
   JS_PLAIN_PACKED,
   JS_TUNED_SPLIT,
+  JS_TUNED_PACKED,
   WASM_DEVICE_IN_WASM,
   WASM_DEVICE_FLAT,
   WASM_DEVICE_DROP_IN,
