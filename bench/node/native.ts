@@ -24,7 +24,12 @@ const adapter = (source: string): RingAdapter => ({
   open: (workload) => new NativeRing(build(source), workload),
 });
 
-export const NATIVE_RINGS: readonly RingAdapter[] = [adapter("plain-split"), adapter("plain-packed")];
+export const NATIVE_RINGS: readonly RingAdapter[] = [
+  adapter("plain-split"),
+  adapter("plain-packed"),
+  adapter("tuned-split"),
+  adapter("tuned-packed"),
+];
 
 class NativeRing implements Ring {
   readonly #batch: number;

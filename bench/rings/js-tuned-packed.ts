@@ -103,7 +103,7 @@ class TunedPacked extends Loopback {
     const size = this.#size;
     const words = this.#recordWords;
     const firstDesc = DESC32 + this.#availSlot * 4;
-    let firstFlags = 0;
+    let firstWord = 0;
     let slot = this.#availSlot;
     let wrap = this.#availWrap;
     let free = this.#freeId;
@@ -136,9 +136,9 @@ class TunedPacked extends Loopback {
           : this.#placeList(at, slot, wrap, id, count);
         DRIVER_SHADOW[entry + WRITABLE] = writable;
       }
-      // The first head's flags wait for the end of the batch.
-      if (added === 0) firstFlags = flags;
-      GUEST32[desc + 3] = added === 0 ? ((GUEST32[desc + 3] as number) & ~0xffff) | id : id | flags;
+      // The first head's ID and flags wait for the end of the batch.
+      if (added === 0) firstWord = id | flags;
+      else GUEST32[desc + 3] = id | flags;
       DRIVER_SHADOW[entry + COUNT] = needed;
       room -= needed;
       free = DRIVER_SHADOW[entry + LINK] as number;
@@ -154,7 +154,7 @@ class TunedPacked extends Loopback {
     this.#availSlot = slot;
     this.#availWrap = wrap;
     if (added === 0) return 0;
-    GUEST16[(firstDesc + 3) * 2 + 1] = firstFlags >>> 16;
+    GUEST32[firstDesc + 3] = firstWord;
     if (GUEST16[DEVICE16 + 1] === RING_EVENT_FLAGS_DISABLE) return added;
     return added;
   }
@@ -334,7 +334,7 @@ class TunedPacked extends Loopback {
     if (count === 0) return;
     const size = this.#size;
     const firstDesc = DESC32 + this.#deviceUsedSlot * 4;
-    const firstFlags = this.#deviceUsedWrap ? BOTH : 0;
+    let firstWord = 0;
     let slot = this.#deviceUsedSlot;
     let wrap = this.#deviceUsedWrap;
     let free = this.#deviceFree;
@@ -358,8 +358,9 @@ class TunedPacked extends Loopback {
       inFlight -= descriptors;
       const desc = DESC32 + slot * 4;
       GUEST32[desc + 2] = written;
-      // The first one's flags wait for the end of the batch.
-      GUEST32[desc + 3] = i === 0 ? ((GUEST32[desc + 3] as number) & ~0xffff) | id : id | (wrap ? BOTH : 0);
+      // The first one's ID and flags wait for the end of the batch.
+      if (i === 0) firstWord = id | (wrap ? BOTH : 0);
+      else GUEST32[desc + 3] = id | (wrap ? BOTH : 0);
       slot += descriptors;
       if (slot >= size) {
         slot -= size;
@@ -370,7 +371,7 @@ class TunedPacked extends Loopback {
     this.#deviceUsedWrap = wrap;
     this.#deviceFree = free;
     this.#deviceInFlight = inFlight;
-    GUEST16[(firstDesc + 3) * 2 + 1] = firstFlags >>> 16;
+    GUEST32[firstDesc + 3] = firstWord;
     if (GUEST16[DRIVER16 + 1] === RING_EVENT_FLAGS_DISABLE) return;
   }
 
