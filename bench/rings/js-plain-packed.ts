@@ -81,7 +81,7 @@ class PlainPacked extends Loopback {
   #segmentsEnd = 0;
   #readableCount = 0;
   #writableCount = 0;
-  #readableBytes = 0;
+  #bytes = 0;
   #writableBytes = 0;
 
   constructor(workload: Workload) {
@@ -242,7 +242,7 @@ class PlainPacked extends Loopback {
     this.#segmentsEnd = at;
     this.#readableCount = 0;
     this.#writableCount = 0;
-    this.#readableBytes = 0;
+    this.#bytes = 0;
     this.#writableBytes = 0;
     let count = 0;
     for (;;) {
@@ -299,8 +299,8 @@ class PlainPacked extends Loopback {
     if (!write && this.#writableCount > 0) throw new Error("DESC_ORDER");
     if (length === 0) return;
     if (!inGuest(address, U32[desc + 1] as number, length)) throw new Error("DESC_OUT_OF_GUEST");
-    if (this.#readableBytes + this.#writableBytes + length > CHAIN_BYTES_MAX)
-      throw new Error("CHAIN_BYTES_OVERFLOW");
+    this.#bytes += length;
+    if (this.#bytes > CHAIN_BYTES_MAX) throw new Error("CHAIN_BYTES_OVERFLOW");
     CHAINS[this.#segmentsEnd] = address;
     CHAINS[this.#segmentsEnd + 1] = length;
     this.#segmentsEnd += 2;
@@ -309,7 +309,6 @@ class PlainPacked extends Loopback {
       this.#writableBytes += length;
     } else {
       this.#readableCount++;
-      this.#readableBytes += length;
     }
   }
 
@@ -336,23 +335,21 @@ class PlainPacked extends Loopback {
     let seen = 0;
     let taken = 0;
     for (let at = 0; taken < budget; taken++) {
-      const chain = this.#take(at + 5);
+      const chain = this.#take(at + 3);
       if (chain < 0) break;
       CHAINS[at] = chain | ((DEVICE_GENERATION[chain] as number) << 16);
       CHAINS[at + 1] = this.#readableCount;
       CHAINS[at + 2] = this.#writableCount;
-      CHAINS[at + 3] = this.#readableBytes;
-      CHAINS[at + 4] = this.#writableBytes;
       at = this.#segmentsEnd;
     }
     for (let i = 0, at = 0; i < taken; i++) {
       const readable = CHAINS[at + 1] as number;
-      const end = at + 5 + 2 * (readable + (CHAINS[at + 2] as number));
-      for (let segment = at + 5; segment < end; segment += 2) {
+      const end = at + 3 + 2 * (readable + (CHAINS[at + 2] as number));
+      for (let segment = at + 3; segment < end; segment += 2) {
         seen += seenOf(
           CHAINS[segment] as number,
           CHAINS[segment + 1] as number,
-          segment >= at + 5 + 2 * readable,
+          segment >= at + 3 + 2 * readable,
         );
       }
       this.#complete(CHAINS[at] as number, 0);

@@ -228,8 +228,14 @@ class PlainSplit extends Loopback {
 
   /** Follows `next` in the ring, and in the table that an indirect descriptor names; gives the writable bytes. */
   #walk(head: number, at: number): number {
-    let [table, entries, slot, isTable] = [DESC32, this.#size, head, false];
-    let [readableCount, writableCount, readableBytes, writableBytes] = [0, 0, 0, 0];
+    let table = DESC32;
+    let entries = this.#size;
+    let slot = head;
+    let isTable = false;
+    let readableCount = 0;
+    let writableCount = 0;
+    let readableBytes = 0;
+    let writableBytes = 0;
     let segment = at;
     for (let visited = 1; ; visited++) {
       const desc = table + slot * 4;
@@ -243,7 +249,10 @@ class PlainSplit extends Loopback {
         if (length === 0 || length % 16 !== 0) throw new Error("INDIRECT_BAD_SIZE");
         if (length > 16 * 1024) throw new Error("INDIRECT_TOO_LONG");
         if (!inGuest(address, high, length)) throw new Error("INDIRECT_OUT_OF_GUEST");
-        [table, entries, slot, isTable] = [address >>> 2, length >>> 4, 0, true];
+        table = address >>> 2;
+        entries = length >>> 4;
+        slot = 0;
+        isTable = true;
         visited = 0;
         continue;
       }
