@@ -4,7 +4,7 @@
  */
 import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
@@ -79,10 +79,9 @@ function build(source: string): string {
     .update(`${CFLAGS.join(" ")}\n${text}`)
     .digest("hex")
     .slice(0, 16);
-  const cache = join(tmpdir(), `virtq-bench-native-${process.getuid?.() ?? 0}`);
+  const cache = cacheFolder();
   const program = join(cache, `${source}-${hash}`);
   if (existsSync(program)) return program;
-  mkdirSync(cache, { recursive: true, mode: 0o700 });
   const scratch = mkdtempSync(join(cache, "build-"));
   try {
     const files = ["main.c", `${source}.c`].map((name) => join(folder, name));
@@ -99,6 +98,16 @@ function build(source: string): string {
     rmSync(scratch, { recursive: true, force: true });
   }
   return program;
+}
+
+/** A folder for programs that nobody else can put some into. */
+function cacheFolder(): string {
+  const own = process.getuid?.();
+  const folder = join(tmpdir(), `virtq-bench-native-${own ?? "all"}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { uid, mode } = lstatSync(folder);
+  if (own === undefined || (uid === own && (mode & 0o022) === 0)) return folder;
+  throw new NotMeasured(`${folder}, where its program would lie, is open to others`);
 }
 
 function sourceFolder(): string {
