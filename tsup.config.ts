@@ -9,6 +9,7 @@ const library = {
   scenarios: "src/scenarios.ts",
   node: "src/node.ts",
   v86: "src/v86.ts",
+  bench: "src/bench.ts",
 };
 
 // `clean` stays off: it would delete the sibling format's output; scripts/build.mjs removes dist/ instead.
@@ -21,11 +22,20 @@ const shared = {
   removeNodeProtocol: false,
 } as const;
 
+/** What `virtq bench` starts in fresh processes: one file. */
+const measuring = {
+  ...shared,
+  format: "esm" as const,
+  entry: { "bench-process": "bench/node/process.ts" },
+  splitting: false,
+};
+
 // With `--dts` the types too, which take most of the time.
 export default defineConfig(({ dts }) => {
   const types = dts ? { entry: library } : false;
   return [
     { ...shared, format: "esm", entry: { ...library, cli: "src/cli.ts" }, dts: types },
+    measuring,
     { ...shared, format: "cjs", entry: library, dts: types },
   ];
 });

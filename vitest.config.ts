@@ -6,7 +6,7 @@ const source = fileURLToPath(new URL("src/", import.meta.url));
 /** The package's own name means its sources here, so that examples run as they stand and need no build. */
 export const ownName = [
   { find: /^virtq$/, replacement: `${source}index.ts` },
-  { find: /^virtq\/(models|transport|conformance|scenarios|node|v86)$/, replacement: `${source}$1.ts` },
+  { find: /^virtq\/(models|transport|conformance|scenarios|node|v86|bench)$/, replacement: `${source}$1.ts` },
 ];
 
 export default defineConfig({

@@ -1,51 +1,98 @@
 /**
- * The one measuring loop: rings take turns, sample by sample, so that whatever else the machine does meets them
- * alike, and a low quantile of the samples speaks. Before and after, every ring proves that it did the same work.
+ * The one measuring loop, in one process for one ring: warm up, find how many chains take some hundred microseconds,
+ * sample, and let a low quantile speak. Every run proves its work.
  */
-import type { Ring } from "./ring";
+import { now } from "./clock";
+import { expectedChecksum, type Ring, type RingAdapter, type Workload } from "./ring";
 
-/** Chains per sample, a multiple of every batch: some hundred microseconds. */
-export const SAMPLE_CHAINS = 4096;
-const WARM_UP_SAMPLES = 60;
-const SAMPLES = 200;
-/** The share of samples that may be faster than the one that speaks. */
-const QUANTILE = 0.1;
-
-/**
- * Nanoseconds per chain of each ring: driver, device and reclaim.
- *
- * @param rings at least one; those with an image must leave the same ring bytes
- * @returns one figure for each ring, in their order
- * @throws Error when two rings did different work
- */
-export function measure(rings: readonly Ring[]): number[] {
-  const samples = rings.map(() => new Float64Array(SAMPLES));
-  for (let round = -WARM_UP_SAMPLES; round < SAMPLES; round++) {
-    for (let turn = 0; turn < rings.length; turn++) {
-      const i = (turn + round + WARM_UP_SAMPLES) % rings.length;
-      const start = process.hrtime.bigint();
-      rings[i]?.run(SAMPLE_CHAINS);
-      const nanoseconds = Number(process.hrtime.bigint() - start);
-      const own = samples[i];
-      if (own && round >= 0) own[round] = nanoseconds / SAMPLE_CHAINS;
-    }
-  }
-  expectSameWork(rings, (WARM_UP_SAMPLES + SAMPLES) * SAMPLE_CHAINS);
-  return samples.map((own) => own.sort()[Math.floor(SAMPLES * QUANTILE)] as number);
+/** How long and how often. */
+export interface Effort {
+  readonly samples: number;
+  /** Nanoseconds that a sample should take, about. */
+  readonly sampleNs: number;
+  /** Nanoseconds of warming up: enough for the engine's last tier. */
+  readonly warmUpNs: number;
 }
 
-function expectSameWork(rings: readonly Ring[], chains: number): void {
-  const first = rings.find((ring) => ring.image());
-  const image = first?.image();
-  for (const ring of rings) {
-    if (ring.tally.chains !== chains)
-      throw new Error(`${ring.name}: ${ring.tally.chains} chains, not ${chains}`);
-    const own = ring.image();
-    if (!first || !own || !image) continue;
-    const [counted, expected] = [JSON.stringify(ring.tally), JSON.stringify(first.tally)];
-    if (counted !== expected) throw new Error(`${ring.name} counts ${counted}, ${first.name} ${expected}`);
-    const differs = own.findIndex((byte, at) => byte !== image[at]);
-    if (differs >= 0)
-      throw new Error(`${ring.name} left another byte than ${first.name} at offset ${differs}`);
+export const EFFORT: Effort = { samples: 200, sampleNs: 100_000, warmUpNs: 60_000_000 };
+
+/** What one process found for one workload: nanoseconds per chain. */
+export interface Quantiles {
+  readonly p10: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly samples: number;
+  readonly chainsPerSample: number;
+}
+
+/** A ring that did something else than it was asked. */
+export class WrongRing extends Error {
+  constructor(ring: string, what: string) {
+    super(`ring ${ring}: ${what}`);
+    this.name = "WrongRing";
   }
+}
+
+/**
+ * Measures a ring on a workload.
+ *
+ * @throws WrongRing when it throws, or a run's checksum isn't that of its work
+ * @throws NotMeasured when something is missing on this machine
+ */
+export async function measure(adapter: RingAdapter, workload: Workload, effort = EFFORT): Promise<Quantiles> {
+  const ring = await adapter.open(workload);
+  try {
+    const run = (chains: number) => proven(adapter.name, ring, workload, chains);
+    const chainsPerSample = await warmUp(run, workload.batch, effort);
+    const samples = new Float64Array(effort.samples);
+    for (let i = 0; i < samples.length; i++) samples[i] = (await run(chainsPerSample)) / chainsPerSample;
+    samples.sort();
+    const at = (share: number) => samples[Math.floor(samples.length * share)] as number;
+    return { p10: at(0.1), p50: at(0.5), p90: at(0.9), samples: samples.length, chainsPerSample };
+  } finally {
+    ring.close?.();
+  }
+}
+
+/** Runs until the code is hot; gives the chains of a sample, a multiple of the batch. */
+async function warmUp(
+  run: (chains: number) => Promise<number>,
+  batch: number,
+  effort: Effort,
+): Promise<number> {
+  let chains = batch;
+  let spent = 0;
+  while (spent < effort.warmUpNs) {
+    const ns = Math.max(await run(chains), 1);
+    spent += Math.max(ns, effort.sampleNs / 100);
+    const wanted = (chains * effort.sampleNs) / ns;
+    const limited = Math.min(Math.max(wanted, chains / 2), chains * 2);
+    chains = Math.max(1, Math.round(limited / batch)) * batch;
+  }
+  return chains;
+}
+
+async function proven(name: string, ring: Ring, workload: Workload, chains: number): Promise<number> {
+  const before = now();
+  let sample: Awaited<ReturnType<Ring["run"]>>;
+  try {
+    sample = await ring.run(chains);
+  } catch (error) {
+    throw new WrongRing(name, `threw ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const around = now() - before;
+  const expected = expectedChecksum(workload, chains);
+  const { ns, checksum } = sample;
+  if (checksum !== expected) {
+    throw new WrongRing(
+      name,
+      `checksum ${hex(checksum)} after ${chains} chains of ${workload.shape.name}, batch ${workload.batch}, not ${hex(expected)}`,
+    );
+  }
+  if (!(ns >= 0) || ns > around) throw new WrongRing(name, `says ${ns} ns, the clock around it ${around}`);
+  return ns;
+}
+
+function hex(value: unknown): string {
+  return typeof value === "number" && Number.isInteger(value) ? `0x${value.toString(16)}` : String(value);
 }

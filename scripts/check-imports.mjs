@@ -1,4 +1,4 @@
-// The import arrow (docs/architecture.md): a folder of src/ imports only from folders to its left, `errors`
+// The import arrow (docs/architecture.md): a folder of src/, and bench/, imports only from folders to its left, `errors`
 // is open to all, device and driver don't know each other, and packages and Node stay at the right-hand end.
 // Usage: node scripts/check-imports.mjs [ROOT]. Prints file:line and the rule, exit 1, for each wrong import.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -24,13 +24,17 @@ const ARROW = [
   ["report"],
   ["slim"],
   ["index", "node", "scenarios"],
-  ["cli", "adapters"],
+  ["adapters"],
+  ["bench"],
+  ["cli"],
   ["v86"],
 ];
 /** Packages that are installed with virtq, for its command line alone. */
 const CLI_PACKAGES = ["cac", "cli-table3", "picocolors"];
 /** Areas whose files may name Node's own modules; everything else must load in a browser. */
 const NODE_AREAS = ["cli"];
+/** Folders of an area whose other files load in a browser. */
+const NODE_FOLDERS = ["bench/node/"];
 const NODE_FILES = /(?:^|\/)[\w-]*(?:file|disk)[\w-]*\.ts$/;
 
 const root = resolve(process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), ".."));
@@ -40,7 +44,7 @@ const problems = [];
 /** What each file imports by path: file → files, both as paths from the root. */
 const edges = new Map();
 
-for (const top of ["src", "assembly"]) {
+for (const top of ["src", "assembly", "bench"]) {
   const folder = join(root, top);
   if (!existsSync(folder)) continue;
   for (const entry of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
@@ -75,7 +79,7 @@ function brokenByPath(file, area, specifier) {
   const target = areaOf(path);
   if (target === area) return undefined;
   if (/\.(?:js|ts)$/.test(specifier)) return `"${specifier}": relative imports have no extension`;
-  if (!rank.has(target)) return `"${specifier}" leaves src/ and assembly/`;
+  if (!rank.has(target)) return `"${specifier}" leaves src/, assembly/ and bench/`;
   if (area === "assembly" && target !== "spec") return `assembly imports ${target}: it may import only spec`;
   if (target === "assembly" && path !== "assembly/abi")
     return `${area} imports assembly: only its numbers in assembly/abi are for TypeScript`;
@@ -89,6 +93,7 @@ function brokenByPath(file, area, specifier) {
 function brokenByPackage(file, area, name) {
   if (area === "assembly") return `assembly imports the package "${name}"`;
   if (name.startsWith("node:") || builtinModules.includes(name)) {
+    if (NODE_FOLDERS.some((folder) => file.startsWith(folder))) return undefined;
     if (NODE_AREAS.includes(area) || NODE_FILES.test(file)) return undefined;
     return `${area} imports "${name}": it must load in a browser`;
   }
@@ -99,7 +104,7 @@ function brokenByPackage(file, area, name) {
 /** The area that a path belongs to: its folder below src/, or the name of an entry file there. */
 function areaOf(path) {
   const parts = relative(".", path).split(sep);
-  if (parts[0] === "assembly") return "assembly";
+  if (parts[0] === "assembly" || parts[0] === "bench") return parts[0];
   if (parts[0] !== "src") return "";
   return (parts[1] ?? "").replace(/\.ts$/, "");
 }

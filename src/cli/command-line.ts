@@ -5,6 +5,7 @@
 import { type CAC, type Command, cac } from "cac";
 import { nearest } from "../errors";
 import { wrap } from "../report/wrap";
+import { declareBench } from "./bench-arguments";
 import { declareSim } from "./sim-arguments";
 import { terminalWidth } from "./terminal-width";
 import { UsageError } from "./usage-error";
@@ -16,7 +17,7 @@ export type Request =
   | { readonly kind: "answered" }
   /** No command at all: the help was printed. */
   | { readonly kind: "nothing" }
-  | { readonly kind: "sim"; readonly argv: readonly string[] };
+  | { readonly kind: "sim" | "bench" | "compare"; readonly argv: readonly string[] };
 
 /**
  * Finds the command and checks that its options exist and have values.
@@ -33,16 +34,25 @@ export function parseCommandLine(argv: readonly string[], version: string): Requ
   );
   sim.usage("sim [options]");
   declareSim(sim);
+  const bench = cli.command("bench", "Measure rings: ns per chain, exact counters, goals");
+  bench.usage("bench [options]");
+  declareBench(bench);
+  const compare = cli.command("compare", "Compare two results of virtq bench --json");
+  compare.usage("compare <before> <after> [options]");
+  compare.option("--json", "Print one JSON object");
+  compare.example("  $ virtq compare before.json after.json");
   cli.help((sections) => sections.map((section) => ({ ...section, body: fold(section.body) })));
   cli.version(version);
   cli.example("  $ virtq sim");
   cli.example("  $ virtq sim --help");
+  cli.example("  $ virtq bench");
   cli.parse(["node", "virtq", ...argv], { run: false });
   if (cli.options.help || (cli.options.version && !cli.matchedCommand)) return { kind: "answered" };
   if (cli.matchedCommand === undefined) return unmatched(cli, argv);
-  checkOptions(cli, cli.matchedCommand);
+  checkOptions(cli, cli.matchedCommand, cli.matchedCommand === compare);
   const at = argv.indexOf(cli.matchedCommand.name);
-  return { kind: "sim", argv: [...argv.slice(0, at), ...argv.slice(at + 1)] };
+  const kind = cli.matchedCommand.name as "sim" | "bench" | "compare";
+  return { kind, argv: [...argv.slice(0, at), ...argv.slice(at + 1)] };
 }
 
 function unmatched(cli: CAC, argv: readonly string[]): Request {
@@ -62,7 +72,7 @@ function unmatched(cli: CAC, argv: readonly string[]): Request {
   return { kind: "nothing" };
 }
 
-function checkOptions(cli: CAC, command: Command): void {
+function checkOptions(cli: CAC, command: Command, takesFiles: boolean): void {
   try {
     command.checkOptionValue();
   } catch (error) {
@@ -74,7 +84,7 @@ function checkOptions(cli: CAC, command: Command): void {
     throw new UsageError(`there is no option ${optionName(name)}${hint(optionName(name), known)}`);
   }
   const [unused] = cli.args;
-  if (unused !== undefined) throw new UsageError(`"${unused}" belongs to no option`);
+  if (unused !== undefined && !takesFiles) throw new UsageError(`"${unused}" belongs to no option`);
 }
 
 function hint(name: string, known: readonly string[]): string {

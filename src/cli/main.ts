@@ -1,7 +1,10 @@
 /** From arguments to an exit code; what goes wrong on the way becomes one message on stderr. */
 import { readFileSync } from "node:fs";
 import { VirtioError } from "../errors";
+import { runBench } from "./bench";
+import { readBenchArguments } from "./bench-arguments";
 import { parseCommandLine } from "./command-line";
+import { runCompare } from "./compare";
 import { runSim } from "./sim";
 import { readSimArguments } from "./sim-arguments";
 import { UsageError } from "./usage-error";
@@ -20,10 +23,15 @@ export async function main(argv: readonly string[]): Promise<number> {
     const request = parseCommandLine(argv, version());
     if (request.kind === "answered") return EXIT.fine;
     if (request.kind === "nothing") return EXIT.usage;
-    return (await runSim(readSimArguments(request.argv))) ? EXIT.fine : EXIT.no;
+    return (await run(request.kind, request.argv)) ? EXIT.fine : EXIT.no;
   } catch (error) {
     return explain(error);
   }
+}
+
+async function run(command: "sim" | "bench" | "compare", argv: readonly string[]): Promise<boolean> {
+  if (command === "compare") return runCompare(argv);
+  return command === "sim" ? runSim(readSimArguments(argv)) : runBench(readBenchArguments(argv), version());
 }
 
 /** What `simulate` and `copyDisk` throw for options that can't work. */

@@ -34,6 +34,7 @@ describe("check-imports", () => {
       "src/core/abi.ts": 'export { B } from "../../assembly/abi";\n',
       "src/virtqueue/driver-queue.ts":
         'import type { Core } from "../core/core";\nimport { VirtioError } from "../errors";\n',
+      "bench/node/process.ts": 'import { spawn } from "node:child_process";\nimport "../../src/core/abi";\n',
       "src/cli.ts": 'import { cac } from "cac";\nimport { readFileSync } from "node:fs";\n',
     });
     expect(output).toBe("import arrow: holds\n");
@@ -50,10 +51,14 @@ describe("check-imports", () => {
       ["src/spec/a.ts", "../errors", "spec imports nothing"],
       ["assembly/a.ts", "../src/core/core", "assembly imports core: it may import only spec"],
       ["src/core/b.ts", "../../assembly/index", "core imports assembly: only its numbers"],
-      ["src/core/c.ts", "../../test/model/ring", "leaves src/ and assembly/"],
+      ["src/core/c.ts", "../../test/model/ring", "leaves src/, assembly/ and bench/"],
       ["src/core/d.ts", "../spec/split.js", "relative imports have no extension"],
       ["src/core/e.ts", "cac", "no run-time dependency"],
       ["src/core/f.ts", "node:fs", "it must load in a browser"],
+      ["src/sim/b.ts", "../../bench/ring", "sim imports bench, which is to its right"],
+      ["bench/a.ts", "../src/cli/main", "bench imports cli, which is to its right"],
+      ["bench/b.ts", "node:fs", "it must load in a browser"],
+      ["bench/node/c.ts", "tinybench", "no run-time dependency"],
       ["src/helpers/a.ts", "../errors", '"helpers" has no place in the import arrow'],
     ];
     const files = Object.fromEntries(

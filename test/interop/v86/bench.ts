@@ -3,9 +3,9 @@
  * are of one run; the guest is Debian's kernel under emulation, so what it notices of all this is little.
  */
 import { cpus } from "node:os";
-import { V86_VERSION } from "../src/v86";
-import { guestFiles } from "../test/interop/v86/packages";
-import { type MeasuredWork, measureRings, type Sample } from "../test/interop/v86/rings-measured";
+import { V86_VERSION } from "../../../src/v86";
+import { guestFiles } from "./packages";
+import { type MeasuredWork, measureRings, type Sample } from "./rings-measured";
 
 const HEAD = [
   "rings",

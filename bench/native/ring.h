@@ -1,0 +1,98 @@
+/*
+ * What the native rings share: the workload, guest RAM, and the round that main.c times. The submission records are
+ * those of every other ring; numbers of the specification carry its names (§2.7, §2.8).
+ */
+#ifndef VIRTQ_BENCH_RING_H
+#define VIRTQ_BENCH_RING_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  VIRTQ_DESC_F_NEXT = 1,
+  VIRTQ_DESC_F_WRITE = 2,
+  VIRTQ_DESC_F_INDIRECT = 4,
+  VIRTQ_DESC_F_AVAIL = 1 << 7,
+  VIRTQ_DESC_F_USED = 1 << 15,
+  VIRTQ_AVAIL_F_NO_INTERRUPT = 1,
+  VIRTQ_USED_F_NO_NOTIFY = 1,
+  RING_EVENT_FLAGS_DISABLE = 1,
+};
+
+/* Where the parts lie in guest RAM; bench/workload.ts has the same numbers. */
+enum {
+  DESCRIPTOR_AREA = 0x1000,
+  DRIVER_AREA = 0x6000,
+  DEVICE_AREA = 0x8000,
+  TABLES = 0x10000,
+  TABLE_ENTRIES = 4,
+  GUEST_BYTES = 1 << 20,
+  QUEUE_MAX = 1024,
+  GENERATION_MAX = 32767,
+};
+#define CHAIN_BYTES_MAX 0x100000000ull
+
+struct segment {
+  uint64_t address;
+  uint32_t length;
+  uint32_t unused;
+};
+
+struct submission {
+  uint32_t readable;
+  uint32_t writable;
+  uint32_t indirect;
+  uint32_t unused;
+  struct segment segments[];
+};
+
+struct used {
+  uint32_t token;
+  uint32_t length;
+};
+
+/* One descriptor: flags and next in a split ring, id and flags in a packed one. */
+struct desc {
+  uint64_t address;
+  uint32_t length;
+  uint16_t third;
+  uint16_t fourth;
+};
+
+extern uint8_t guest[GUEST_BYTES];
+extern uint32_t queue_size;
+extern uint32_t batch;
+extern uint32_t submission_bytes;
+extern uint8_t submissions[];
+extern uint32_t tokens[QUEUE_MAX];
+extern struct used used_records[QUEUE_MAX];
+
+/* The ring's own part, in four verbs; each gives the chains that it moved. */
+void ring_reset(void);
+uint32_t ring_submit(void);
+uint32_t ring_serve(void);
+uint32_t ring_reclaim(void);
+/* As serve, but sums up what the device was given. */
+uint32_t ring_witness(uint32_t *seen);
+
+/* A breach: the workload has none, so there is nobody to tell. */
+_Noreturn void fail(const char *code);
+
+static inline const struct submission *submission_at(uint32_t i) {
+  return (const struct submission *)(submissions + (size_t)i * submission_bytes);
+}
+
+static inline bool in_guest(uint64_t address, uint64_t length) {
+  return address <= GUEST_BYTES && length <= GUEST_BYTES - address;
+}
+
+static inline uint32_t next_generation(uint32_t generation) {
+  return generation == GENERATION_MAX ? 1 : generation + 1;
+}
+
+static inline uint32_t seen_of(uint32_t address, uint32_t length, bool writable) {
+  return address + 3 * length + writable;
+}
+#endif

@@ -1,0 +1,46 @@
+/** Starts a fresh process for a job and reads what it found. */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Job, Outcome } from "../job";
+
+/** A job that takes longer has hung; its process is ended. */
+const HUNG_MS = 120_000;
+
+/** Runs a job in a process of its own; what breaks the process is an outcome too. */
+export function runJob(job: Job): Promise<Outcome[]> {
+  const child = spawn(process.execPath, [programPath(), JSON.stringify(job)], {
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: HUNG_MS,
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (bytes) => {
+    stdout += bytes;
+  });
+  child.stderr.on("data", (bytes) => {
+    stderr += bytes;
+  });
+  return new Promise((resolve) => {
+    child.on("error", (error) => resolve(broken(job, error.message)));
+    child.on("close", (code, signal) => {
+      const last = stdout.trimEnd().split("\n").at(-1) ?? "";
+      if (code === 0 && last.startsWith("[")) return resolve(JSON.parse(last) as Outcome[]);
+      const how = signal === null ? `exit ${code}` : `ended by ${signal}`;
+      resolve(broken(job, `its process broke, ${how}: ${stderr.trim().split("\n").at(-1)}`));
+    });
+  });
+}
+
+function broken(job: Job, why: string): Outcome[] {
+  return job.choices.map(() => ({ kind: "wrong", why: `ring ${job.ring}: ${why}` }));
+}
+
+/** The built program, beside this file in dist/. */
+function programPath(): string {
+  const path = ["./bench-process.js", "../../dist/bench-process.js"]
+    .map((name) => fileURLToPath(new URL(name, import.meta.url)))
+    .find((name) => existsSync(name));
+  if (path === undefined) throw new Error("dist/bench-process.js is missing: run `npm run build`");
+  return path;
+}

@@ -1,0 +1,15 @@
+/** What each ring of a table is held against. */
+
+const REFERENCES: readonly (readonly [pattern: RegExp, reference: string])[] = [
+  [/^wasm-device-in-wasm$/, ""],
+  [/^(?:wasm-device-.*|js-device|v86)$/, "wasm-device-in-wasm"],
+  [/^wasm-split$/, ""],
+  [/^wasm-packed$/, "wasm-split"],
+  [/-packed(?:-in-order)?$/, "wasm-packed"],
+];
+
+/** The ring whose time is 1 in the row of `ring`, or "" for those that are the measure themselves. */
+export function referenceOf(ring: string): string {
+  if (ring.endsWith(" (again)")) return ring.replace(" (again)", "");
+  return REFERENCES.find(([pattern]) => pattern.test(ring))?.[1] ?? "wasm-split";
+}

@@ -1,0 +1,133 @@
+/** `virtq bench`: measures rings, prints the tables or the document. */
+import { countAll } from "../../bench/counters/count";
+import { differencesFromKept } from "../../bench/counters/kept";
+import { goalSuites, judgeGoals } from "../../bench/goals";
+import { environment } from "../../bench/node/environment";
+import { loadRing, NODE_RINGS } from "../../bench/node/rings";
+import { runJob } from "../../bench/node/run-job";
+import { plan } from "../../bench/plan";
+import { BENCH_SCHEMA, type BenchDocument, NOISY } from "../../bench/result";
+import { noiseFloor, ringBehind, SELF } from "../../bench/self";
+import { SUITES, type Suite } from "../../bench/suites";
+import { sweep } from "../../bench/sweep";
+import type { BenchArguments } from "./bench-arguments";
+import { countAgainst, drawCounters } from "./bench-counters";
+import { drawBench, drawEnvironment, drawGoals } from "./bench-table";
+import { Progress } from "./progress";
+import { UsageError } from "./usage-error";
+
+const PROCESSES = 5;
+const SELF_PROCESSES = 16;
+
+/**
+ * Runs the command.
+ *
+ * @param version of virtq
+ * @returns whether every ring did its work
+ * @throws UsageError
+ */
+export async function runBench(given: BenchArguments, version: string): Promise<boolean> {
+  if (given.mode === "list") {
+    process.stdout.write(`${list()}\n`);
+    return true;
+  }
+  if (given.mode === "counters") return runCounters(given, version);
+  if (given.ring !== undefined) await checkRing(given.ring);
+  if (given.mode === "goals") return runGoals(given, version);
+  if (given.mode === "self") return runSelf(given, version);
+  const suites = plan({
+    full: given.mode === "full",
+    suites: given.suites,
+    rings: given.rings,
+    ring: given.ring,
+  });
+  if (typeof suites === "string") throw new UsageError(suites);
+  const where = environment(version, given.seed);
+  const rows = await measured(suites, given.processes ?? PROCESSES);
+  const document: BenchDocument = { schema: BENCH_SCHEMA, environment: where, rows };
+  if (given.json) process.stdout.write(`${JSON.stringify(document)}\n`);
+  else {
+    process.stdout.write(
+      `ns per chain, driver + device + reclaim, every check on; ± spread of the processes, ? over ${NOISY * 100} %; × against wasm\n` +
+        `${drawEnvironment(where)}\n\n${drawBench(rows)}\n`,
+    );
+  }
+  return rows.every(({ status }) => status !== "wrong");
+}
+
+function runCounters(given: BenchArguments, version: string): boolean {
+  const { rows, changed } = countAgainst(given);
+  const document: BenchDocument = {
+    schema: BENCH_SCHEMA,
+    environment: environment(version, given.seed),
+    rows: [],
+    counters: rows,
+  };
+  if (given.json) process.stdout.write(`${JSON.stringify(document)}\n`);
+  else if (changed.length === 0) process.stdout.write(`${drawCounters(rows)}\n`);
+  for (const line of changed) process.stderr.write(`${line}\n`);
+  if (changed.length > 0)
+    process.stderr.write(`virtq: ${changed.length} counters are not those of ${given.golden}\n`);
+  return changed.length === 0;
+}
+
+async function runGoals(given: BenchArguments, version: string): Promise<boolean> {
+  const where = environment(version, given.seed);
+  const counters = countAll();
+  const rows = await measured(goalSuites(), given.processes ?? PROCESSES);
+  const goals = judgeGoals(rows, differencesFromKept(counters).length);
+  const document: BenchDocument = { schema: BENCH_SCHEMA, environment: where, rows, goals, counters };
+  if (given.json) process.stdout.write(`${JSON.stringify(document)}\n`);
+  else process.stdout.write(`${drawEnvironment(where)}\n\n${drawGoals(goals)}\n`);
+  return rows.every(({ status }) => status !== "wrong");
+}
+
+async function runSelf(given: BenchArguments, version: string): Promise<boolean> {
+  const where = environment(version, given.seed);
+  const rows = await measured([SELF], given.processes ?? SELF_PROCESSES);
+  const document: BenchDocument = { schema: BENCH_SCHEMA, environment: where, rows };
+  if (given.json) process.stdout.write(`${JSON.stringify(document)}\n`);
+  else {
+    const floor = (noiseFloor(rows) * 100).toFixed(1);
+    process.stdout.write(
+      `${drawEnvironment(where)}\n\n${drawBench(rows)}\n\nthe same build differs from itself by up to ${floor} %: smaller differences say nothing here\n`,
+    );
+  }
+  return rows.every(({ status }) => status !== "wrong");
+}
+
+async function measured(suites: readonly Suite[], processes: number) {
+  const progress = new Progress();
+  const from = performance.now();
+  try {
+    return await sweep(suites, {
+      processes,
+      run: (job) => runJob({ ...job, ring: ringBehind(job.ring) }),
+      onProgress: (suite, done, all) => {
+        const left = Math.round((((performance.now() - from) / done) * (all - done)) / 1000);
+        progress.report(`${suite}, about ${left} s left`, done, all);
+      },
+    });
+  } finally {
+    progress.clear();
+  }
+}
+
+/** A module that can't be a ring is the user's mistake; what it does when it runs is not. */
+async function checkRing(path: string): Promise<void> {
+  try {
+    await loadRing(path);
+  } catch (error) {
+    throw new UsageError(`--ring ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function list(): string {
+  const suites = SUITES.map(({ name, about, rings }) => `  ${name}: ${about}\n    ${rings.join(", ")}`);
+  return [
+    "suites, and the rings of each",
+    ...suites,
+    "rings",
+    `  ${NODE_RINGS.map(({ name }) => name).join(", ")}`,
+  ].join("\n");
+}
