@@ -30,6 +30,31 @@ describe.each(["split", "packed"] as const)("a %s queue", (layout) => {
     expect(device.tally).toMatchObject({ chains: 3, bytesToDevice: 116, bytesFromDevice: 71 });
   });
 
+  it.each(FEATURES)("counts the chains of a flat list as those that are used one by one: %o", (features) => {
+    const { core, driver, device, buffer } = rig(layout, { features });
+    const offer = () => {
+      for (let i = 0; i < 2; i++) driver.add([buffer(16), buffer(4)], [buffer(32)]);
+      driver.publish();
+    };
+    const wrote = (...lengths: number[]) => {
+      for (const [i, length] of lengths.entries()) core.words()[device.flat + 12 * i + 3] = length;
+    };
+    offer();
+    expect(device.takeBatch()).toBe(2);
+    wrote(7, 32);
+    device.completeBatch(2);
+    device.publish();
+    const first = { chains: 2, bytesToDevice: 40, bytesFromDevice: 39 };
+    expect(device.tally).toMatchObject({ ...first, usedNotifications: 1 });
+    expect(driver.takeUsed()).toBe(2);
+    offer();
+    expect(device.exchange(0)).toBe(2);
+    expect(device.tally).toMatchObject({ ...first, usedNotifications: 1, usedSuppressed: 0 });
+    wrote(5, 33); // the second one is more than there is room for: it alone is refused
+    expect(() => device.exchange(2)).toThrow(expect.objectContaining({ code: "COMPLETE_LEN_OVERFLOW" }));
+    expect(device.tally).toMatchObject({ chains: 3, bytesToDevice: 60, bytesFromDevice: 44 });
+  });
+
   it("counts a publish that notifies, one that needn't, and none that shows nothing", () => {
     const { driver, device, buffer } = rig(layout);
     const serve = () => {
