@@ -98,6 +98,7 @@ export const OPTION_CLAMP_USED_LENGTH = 0x400;
 export const OPTION_LOG = 0x800;
 export const OPTION_LENGTH_WITHOUT_WRITE = 0x1000;
 export const OPTION_SCALAR = 0x2000;
+export const RESOLVED_PEELS = 0x40000000;
 export const RESOLVED_FOURS = 0x80000000;
 
 export const USED_RECORD_BYTES = 8;

@@ -23,6 +23,7 @@ import {
 } from "../src/spec/result";
 import { FEATURE_INDIRECT, OPTION_STRICT_RING, SEGMENT_RECORD_BYTES } from "./abi";
 import { appendSegment, firstSegment, setChainBytes, setChainHeader } from "./batch";
+import { segmentBytes, setSegment } from "./flat";
 import {
   firstBase,
   firstGpa,
@@ -62,47 +63,62 @@ export function endPlainChain(record: usize, token: u32, segments: u32): void {
 /**
  * Walks descriptors linked by `next` from `slot` on, in a ring's or an indirect table of `count` (§2.7.5).
  *
- * @param record where the chain record begins; its segments end before `limit`
+ * @param first where the first segment goes; they end before `limit`, in the flat list's form under `token` or a record's
  * @returns the segments, or 0: something is unusual, go the long way
  */
+@inline
 export function walkLinked(
   ram: usize,
   table: usize,
   slot: u32,
   count: u32,
-  record: usize,
+  first: usize,
   limit: usize,
+  token: u32,
+  flat: bool,
 ): u32 {
   const gpa = firstGpa(ram);
   const bytes = firstSize(ram);
-  const base = firstBase(ram);
-  const readOnly = firstIsReadOnly(ram);
-  let segment = firstSegment(record);
-  let readable: u32 = 0;
-  let writable: u32 = 0;
-  let readTotal: u64 = 0;
-  let writeTotal: u64 = 0;
-  for (let visited: u32 = 0; visited < count && segment + SEGMENT_RECORD_BYTES <= limit; visited++) {
+  const base = <u32>firstBase(ram);
+  const step = segmentBytes(flat);
+  // Room for `count` segments and no more: a loop is longer.
+  const end = first + min(<usize>count * step, limit - first);
+  let segment = first;
+  let firstWritable: usize = 0;
+  let total: u64 = 0;
+  let readable: u64 = 0;
+  while (true) {
+    if (segment + step > end) return 0;
     const tail = descTail(table, slot);
     const flags = tailFlags(tail);
+    if (flags & VIRTQ_DESC_F_INDIRECT) return 0;
     const length = tailLength(tail);
+    if (!length) return 0;
     const offset = descAddr(table, slot) - gpa;
-    if (flags & VIRTQ_DESC_F_INDIRECT || !length || !within(offset, length, bytes)) return 0;
-    if (flags & VIRTQ_DESC_F_WRITE) {
-      if (readOnly) return 0;
-      writable++;
-      writeTotal += length;
-    } else {
-      if (writable) return 0;
-      readable++;
-      readTotal += length;
-    }
-    segment = appendSegment(segment, <u32>(base + offset), length);
-    if (!(flags & VIRTQ_DESC_F_NEXT)) return endWalk(readable, writable, readTotal, writeTotal);
+    if (!within(offset, length, bytes)) return 0;
+    const write = flags & VIRTQ_DESC_F_WRITE;
+    if (write) {
+      if (!firstWritable) {
+        firstWritable = segment;
+        readable = total;
+      }
+    } else if (firstWritable) return 0;
+    total += length;
+    setSegment(segment, base + <u32>offset, length, token, write != 0, flat);
+    segment += step;
+    if (!(flags & VIRTQ_DESC_F_NEXT)) break;
     slot = tailNext(tail);
     if (slot >= count) return 0;
   }
-  return 0;
+  if (!firstWritable) {
+    firstWritable = segment;
+    readable = total;
+  } else if (firstIsReadOnly(ram)) return 0;
+  if (total > CHAIN_BYTES_MAX) return 0;
+  plainReadable = <u32>(firstWritable - first) / <u32>step;
+  plainReadableTotal = readable;
+  plainWritableTotal = total - readable;
+  return <u32>(segment - first) / <u32>step;
 }
 
 /** Walks all `count` entries of a packed ring's indirect table, which follow each other (§2.8.7); as `walkLinked`. */
@@ -149,10 +165,11 @@ export function endWalk(readable: u32, writable: u32, readTotal: u64, writeTotal
 /** Linear address of a table that nothing is unusual about, or 0 (where no table is); its entries are length / 16. */
 @inline
 export function plainTable(q: usize, address: u64, length: u32): usize {
-  const offset = address - firstGpa(core(q));
-  const proper = length != 0 && length % VIRTQ_DESC_SIZE == 0 && length / VIRTQ_DESC_SIZE <= tableLimit(q);
-  if (!proper || !(features(q) & FEATURE_INDIRECT) || !within(offset, length, firstSize(core(q)))) return 0;
-  return <usize>(firstBase(core(q)) + offset);
+  if (!length || length % VIRTQ_DESC_SIZE || length / VIRTQ_DESC_SIZE > tableLimit(q)) return 0;
+  if (!(features(q) & FEATURE_INDIRECT)) return 0;
+  const ram = core(q);
+  const offset = address - firstGpa(ram);
+  return within(offset, length, firstSize(ram)) ? <usize>(firstBase(ram) + offset) : 0;
 }
 
 // The long way.

@@ -15,6 +15,7 @@ import {
   SEGMENT_RECORD_BYTES,
 } from "./abi";
 import {
+  appendSegment,
   chainErrorBits,
   chainReadableCount,
   chainToken,
@@ -83,6 +84,26 @@ export function nextFlatChain(entry: usize, end: usize): usize {
 }
 
 // Either form, for loops that are made once for records and once for the list.
+
+/** One segment of a chain record or of the flat list. */
+@inline
+export function setSegment(
+  at: usize,
+  linear: u32,
+  length: u32,
+  token: u32,
+  write: bool,
+  flat: bool,
+): void {
+  if (flat) setFlatSegment(at, linear, length, token, write);
+  else appendSegment(at, linear, length);
+}
+
+/** Bytes of that. */
+@inline
+export function segmentBytes(flat: bool): usize {
+  return flat ? <usize>FLAT_SEGMENT_BYTES : <usize>SEGMENT_RECORD_BYTES;
+}
 
 /** A whole chain with one direct element. */
 @inline

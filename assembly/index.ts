@@ -1,8 +1,8 @@
 // The complete list of the core's exports. Every parameter and result is 32 bits wide; `q` is the linear address
 // of a queue struct (queue-state.ts), records are drawn in batch.ts, negative results are src/spec/result.ts.
 export { driverReset, deviceReset, queueSetTables, queueSetUp, queueTearDown } from "./set-up";
+export { add as splitDriverAdd } from "./split/add";
 export {
-  add as splitDriverAdd,
   arm as splitDriverArm,
   disarm as splitDriverDisarm,
   hasUsed as splitDriverHasUsed,

@@ -70,7 +70,7 @@ export function firstIsReadOnly(core: usize): bool {
 /** Whether [offset, +length) lies inside a region of `size` bytes; an address below it gave a huge offset. */
 @inline
 export function within(offset: u64, length: u64, size: u64): bool {
-  return offset <= size && length <= size - offset;
+  return max(offset, offset + length) <= size;
 }
 
 /** True when `gpa + length` reaches or passes 2^64. */

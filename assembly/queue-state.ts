@@ -48,6 +48,7 @@ import {
   QUEUE_TABLES,
   QUEUE_TABLES_GPA,
   RESOLVED_FOURS,
+  RESOLVED_PEELS,
 } from "./abi";
 
 // Config and set-up lines.
@@ -295,6 +296,12 @@ export function isInOrder(q: usize): bool {
 @inline
 export function isLogged(q: usize): bool {
   return (features(q) & OPTION_LOG) != 0;
+}
+
+/** Whether the driver half may add single descriptors the short way: nothing is logged, guest RAM is writable. */
+@inline
+export function hasPeels(q: usize): bool {
+  return (features(q) & RESOLVED_PEELS) != 0;
 }
 
 /** Whether four descriptors at a time may be tried: packed with IN_ORDER, resolved at set-up. */

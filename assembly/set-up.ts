@@ -25,6 +25,7 @@ import {
   OPTION_SCALAR,
   OPTION_STRICT_RING,
   RESOLVED_FOURS,
+  RESOLVED_PEELS,
   ROLE_DEVICE,
   ROLE_DRIVER,
 } from "./abi";
@@ -114,7 +115,11 @@ function resolve(q: usize, kind: u32, bits: u32): u32 {
     (bits & (FEATURE_IN_ORDER | OPTION_SCALAR | OPTION_LOG)) == FEATURE_IN_ORDER &&
     firstGpa(guest) + firstSize(guest) <= 0xffffffff &&
     !firstIsReadOnly(guest);
-  return fours ? bits | RESOLVED_FOURS : bits & ~RESOLVED_FOURS;
+  // Single descriptors go the short way, which logs nothing and looks at the first region's bounds alone.
+  const peels = !(bits & OPTION_LOG) && !firstIsReadOnly(guest);
+  return (
+    (bits & ~(RESOLVED_FOURS | RESOLVED_PEELS)) | (fours ? RESOLVED_FOURS : 0) | (peels ? RESOLVED_PEELS : 0)
+  );
 }
 
 let areaLinear: usize = 0;

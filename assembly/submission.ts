@@ -5,7 +5,7 @@ import {
   CHAIN_TOO_LONG,
   INDIRECT_NOT_NEGOTIATED,
 } from "../src/spec/result";
-import { FEATURE_INDIRECT } from "./abi";
+import { FEATURE_INDIRECT, SUBMISSION_SEGMENT_BYTES } from "./abi";
 import {
   ONE_READABLE,
   ONE_WRITABLE,
@@ -19,7 +19,7 @@ import {
   submissionWritable,
 } from "./batch";
 import { firstGpa, firstIsReadOnly, firstSize, NOT_IN_GUEST, translate, within } from "./memory";
-import { blame, core, features, isLogged, size, tableEntries } from "./queue-state";
+import { blame, core, features, hasPeels, size, tableEntries } from "./queue-state";
 
 let writableBytes: u64 = 0;
 
@@ -35,12 +35,17 @@ export function submissionEnd(submission: usize): usize {
   return submissionSegment(submission, submissionReadable(submission) + submissionWritable(submission));
 }
 
-/** Most submissions from `submission` on that can be one direct element each, and are judged by `isSingleSubmission`. */
+/** Most submissions from `submission` on that can be one direct element each: 0 where those don't go the short way. */
 @inline
 export function singlesAhead(q: usize, submission: usize): u32 {
-  const ahead = <u32>(submissionsEnd(q) - submission) / <u32>SINGLE_SUBMISSION_BYTES;
-  if (!ahead || submissionReadable(submission) + submissionWritable(submission) > 1) return 0;
-  return firstIsReadOnly(core(q)) || isLogged(q) ? 0 : ahead;
+  return hasPeels(q) ? <u32>(submissionsEnd(q) - submission) / <u32>SINGLE_SUBMISSION_BYTES : 0;
+}
+
+/** Whether the next submission is one of those. */
+@inline
+export function isSingleAhead(q: usize, submission: usize): bool {
+  if (!singlesAhead(q, submission)) return false;
+  return submissionReadable(submission) + submissionWritable(submission) == 1 && !submissionIsIndirect(submission);
 }
 
 /**
@@ -60,7 +65,47 @@ export function isSingleSubmission(
 }
 
 /** Ring descriptors that the submission needs, 1…size, or why it can't be a chain. */
+@inline
 export function judgeSubmission(q: usize, submission: usize): i32 {
+  const need = judgePlain(q, submission);
+  return need ? need : judgeUnusual(q, submission);
+}
+
+/** The same for a submission that nothing is unusual about; 0: something is, `judgeUnusual` knows what. */
+@inline
+function judgePlain(q: usize, submission: usize): u32 {
+  const end = submissionsEnd(q);
+  if (submissionSegment(submission, 0) > end) return 0;
+  const readable = submissionReadable(submission);
+  const writable = submissionWritable(submission);
+  const n = size(q);
+  const count = readable + writable;
+  if (readable > n || writable > n || count > n || !count) return 0;
+  const last = submissionSegment(submission, count);
+  if (last > end) return 0;
+  const indirect = submissionIsIndirect(submission);
+  if (indirect && (count > tableEntries(q) || !(features(q) & FEATURE_INDIRECT))) return 0;
+  const guest = core(q);
+  if (writable && firstIsReadOnly(guest)) return 0;
+  const gpa = firstGpa(guest);
+  const bytes = firstSize(guest);
+  const firstWritable = submissionSegment(submission, readable);
+  let segment = submissionSegment(submission, 0);
+  let total: u64 = 0;
+  let readableTotal: u64 = 0;
+  for (; segment < last; segment += SUBMISSION_SEGMENT_BYTES) {
+    const length = segmentLength(segment);
+    if (!within(segmentGpa(segment) - gpa, length, bytes)) return 0;
+    if (segment < firstWritable) readableTotal += length;
+    total += length;
+  }
+  writableBytes = total - readableTotal;
+  if (total > 0x100000000 || writableBytes > 0xffffffff) return 0;
+  return indirect ? 1 : count;
+}
+
+/** Judges a submission to its end. */
+function judgeUnusual(q: usize, submission: usize): i32 {
   const end = submissionsEnd(q);
   if (submissionSegment(submission, 0) > end) return BAD_ARGUMENT;
   const readable = submissionReadable(submission);

@@ -16,7 +16,7 @@ import {
   VIRTQ_USED_F_NO_NOTIFY,
   VIRTQ_USED_IDX,
 } from "../../src/spec/split";
-import { FEATURE_NOTIFY_ON_EMPTY, LAYOUT_SPLIT } from "../abi";
+import { FEATURE_EVENT_IDX, FEATURE_NOTIFY_ON_EMPTY, LAYOUT_SPLIT, OPTION_LOG } from "../abi";
 import { chainsEnd, firstChain, firstCompletion } from "../batch";
 import {
   deviceAvail,
@@ -232,18 +232,20 @@ function closeBatch(q: usize): void {
 export function publish(q: usize): i32 {
   if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
   if (deviceError(q)) return QUEUE_BROKEN;
-  if (!deviceLogReserve(q)) return BUFFER_TOO_SHORT;
+  const bits = features(q);
+  const logged = (bits & OPTION_LOG) != 0;
+  if (logged && !deviceLogReserve(q)) return BUFFER_TOO_SHORT;
   if (deviceBatchCount(q)) closeBatch(q);
   const pending = devicePending(q);
   if (!pending) return 0;
   const next = deviceUsed(q);
   // Barrier C (pairs with takeUsed in driver.ts): elements before the index, §2.7.8.2.
   setUsedIdx(deviceArea(q), next);
-  deviceTouched(q, deviceArea(q) + VIRTQ_USED_IDX, 2);
+  if (logged) deviceTouched(q, deviceArea(q) + VIRTQ_USED_IDX, 2);
   setDevicePending(q, 0);
   // Barrier D (pairs with arm in driver.ts): the index before the suppression check.
-  if (features(q) & FEATURE_NOTIFY_ON_EMPTY && isDrained(q)) return 1; // §6.3: overrides suppression
-  if (!hasEventIdx(q)) return availFlags(driverArea(q)) & VIRTQ_AVAIL_F_NO_INTERRUPT ? 0 : 1;
+  if (bits & FEATURE_NOTIFY_ON_EMPTY && isDrained(q)) return 1; // §6.3: overrides suppression
+  if (!(bits & FEATURE_EVENT_IDX)) return availFlags(driverArea(q)) & VIRTQ_AVAIL_F_NO_INTERRUPT ? 0 : 1;
   const old = (next - pending) & 0xffff;
   return needEvent(usedEvent(driverArea(q), size(q)), next, old) ? 1 : 0;
 }

@@ -74,6 +74,7 @@ function newlyUsed(q: usize): i32 {
   return newly > driverInFlight(q) ? blame(q, USED_INDEX_JUMP, newly, driverInFlight(q)) : newly;
 }
 
+@inline
 function takeAnyOrder(q: usize, max: u32): i32 {
   const newly = newlyUsed(q);
   if (newly < 0) return fail(q, newly);
@@ -98,7 +99,11 @@ function takeAnyOrder(q: usize, max: u32): i32 {
     const entry = shadowAt(shadow, id);
     const held = shadowHead(entry);
     const count = headCount(held);
-    if (!count || <u64>length > shadowWritable(entry)) {
+    if (!count) {
+      code = judgeUsed(q, id, length);
+      break;
+    }
+    if (<u64>length > shadowWritable(entry)) {
       code = judgeUsed(q, id, length);
       if (code < 0) break;
       length = <u32>shadowWritable(entry); // clampUsedLength

@@ -4,7 +4,7 @@ import { VIRTQ_DESC_F_WRITE } from "../../src/spec/queue";
 import { BUFFER_TOO_SHORT, IN_ORDER_VIOLATION, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
 import { BACKEND_COPY, BACKEND_SINK, LAYOUT_SPLIT } from "../abi";
 import { hasRoom, mustWait, serve } from "../backend";
-import { chainsEnd, chainToken, firstChain } from "../batch";
+import { chainsEnd, chainToken, firstChain, firstSegment } from "../batch";
 import { endPlainChain, plainWritable } from "../chain";
 import {
   deviceAvail,
@@ -21,7 +21,7 @@ import {
   setDevicePending,
   setDeviceUsed,
 } from "../device-state";
-import { firstGpa, firstIsReadOnly, firstSize } from "../memory";
+import { firstGpa, firstSize, within } from "../memory";
 import {
   blame,
   core,
@@ -36,45 +36,32 @@ import {
 } from "../queue-state";
 import { shadowAt, shadowCount } from "../shadow";
 import { complete, undo, useNext } from "./device";
-import { availEntry, descAddr, descTail, setUsedElement, tailFlags } from "./layout";
-import { isPlainSingle, newlyAvailable, take, walkPlain } from "./take";
+import { availEntry, descAddr, descTail, setUsedElement, tailFlags, tailLength } from "./layout";
+import { newlyAvailable, take, unusualFlags, walkPlain } from "./take";
 
 /** Takes, serves and uses up to `budget` chains, as `serve` of backend.ts does; their number, or the first error. */
 export function run(q: usize, kind: u32, budget: u32): i32 {
-  if (mustWait(q)) return blame(q, IN_ORDER_VIOLATION, deviceInFlight(q), 0);
   if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
   if (deviceError(q)) return QUEUE_BROKEN;
+  if (mustWait(q)) return blame(q, IN_ORDER_VIOLATION, deviceInFlight(q), 0);
+  const logged = isLogged(q);
+  const peels = !logged && kind != BACKEND_COPY;
   let served: u32 = 0;
   while (served < budget) {
     const newly = newlyAvailable(q);
     if (newly <= 0) return served ? served : newly;
     const limit = served + min(newly, budget - served);
-    while (served < limit) {
-      if (!isLogged(q)) {
-        if (kind != BACKEND_COPY)
-          served += isInOrder(q)
-            ? useSinglesInOrder(q, limit - served)
-            : useSinglesAnyOrder(q, limit - served);
-        if (served == limit) break;
-        served += serveChains(q, kind, limit - served);
-        if (served == limit) break;
-      }
+    while (true) {
+      if (peels) served += useSingles(q, limit - served);
+      if (served == limit) break;
+      if (!logged) served += serveChains(q, kind, limit - served);
+      if (served == limit) break;
       const code = serveTaken(q, kind);
       if (code < 0) return served ? served : code;
-      served++;
+      if (++served == limit) break;
     }
   }
   return served;
-}
-
-// One function for each, so that the feature is a constant in its loop.
-
-function useSinglesAnyOrder(q: usize, limit: u32): u32 {
-  return useSingles(q, limit, false);
-}
-
-function useSinglesInOrder(q: usize, limit: u32): u32 {
-  return useSingles(q, limit, true);
 }
 
 /**
@@ -82,7 +69,24 @@ function useSinglesInOrder(q: usize, limit: u32): u32 {
  * only be written, gives an echo no work either. Stops at anything else; how many it used.
  */
 @inline
-function useSingles(q: usize, limit: u32, inOrder: bool): u32 {
+function useSingles(q: usize, limit: u32): u32 {
+  return isInOrder(q) ? useSinglesInOrder(q, limit) : useSinglesAnyOrder(q, limit);
+}
+
+// One function for each, so that the feature is a constant in its loop.
+
+@inline
+function useSinglesAnyOrder(q: usize, limit: u32): u32 {
+  return useSinglesWith(q, limit, false);
+}
+
+function useSinglesInOrder(q: usize, limit: u32): u32 {
+  return useSinglesWith(q, limit, true);
+}
+
+
+@inline
+function useSinglesWith(q: usize, limit: u32, inOrder: bool): u32 {
   const table = desc(q);
   const ring = driverArea(q);
   const area = deviceArea(q);
@@ -90,7 +94,7 @@ function useSingles(q: usize, limit: u32, inOrder: bool): u32 {
   const n = size(q);
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
-  const writable = firstIsReadOnly(core(q)) ? 0 : VIRTQ_DESC_F_WRITE;
+  const unusual = unusualFlags(q);
   const avail = deviceAvail(q);
   let used = deviceUsed(q);
   let last = deviceBatchLast(q);
@@ -98,9 +102,13 @@ function useSingles(q: usize, limit: u32, inOrder: bool): u32 {
   let i: u32 = 0;
   for (; i < limit; i++) {
     const head = availEntry(ring, (avail + i) & (n - 1));
-    if (head >= n || shadowCount(shadowAt(shadow, head))) break;
+    if (head >= n) break;
+    if (shadowCount(shadowAt(shadow, head))) break;
     const tail = descTail(table, head);
-    if (!isPlainSingle(tail, descAddr(table, head) - gpa, bytes, writable)) break;
+    const length = tailLength(tail);
+    if (tailFlags(tail) & unusual) break;
+    if (!length) break;
+    if (!within(descAddr(table, head) - gpa, length, bytes)) break;
     if (inOrder) {
       last = head;
       open++;
@@ -129,24 +137,32 @@ function serveChains(q: usize, kind: u32, limit: u32): u32 {
   const ring = driverArea(q);
   const shadow = deviceShadow(q);
   const n = size(q);
+  const table = desc(q);
+  const area = deviceArea(q);
+  const inOrder = isInOrder(q);
   const record = firstChain(q);
   const end = chainsEnd(q);
   const avail = deviceAvail(q);
+  const used = deviceUsed(q);
   let i: u32 = 0;
   for (; i < limit; i++) {
     const head = availEntry(ring, (avail + i) & (n - 1));
-    if (head >= n || shadowCount(shadowAt(shadow, head))) break;
-    const segments = walkPlain(q, head, record, end);
+    if (head >= n) break;
+    if (shadowCount(shadowAt(shadow, head))) break;
+    const segments = walkPlain(q, table, head, n, firstSegment(record), end, 0, false);
     if (!segments) break;
-    const writable = plainWritable();
     let written: u32 = 0;
     if (kind != BACKEND_SINK) {
       endPlainChain(record, 0, segments);
       written = serve(q, kind, record);
     }
-    useNext(q, head, written, writable);
+    if (inOrder) useNext(q, head, written, plainWritable());
+    else setUsedElement(area, (used + i) & (n - 1), head, written);
   }
   setDeviceAvail(q, (avail + i) & 0xffff);
+  if (inOrder) return i;
+  setDeviceUsed(q, (used + i) & 0xffff);
+  setDevicePending(q, devicePending(q) + i);
   return i;
 }
 

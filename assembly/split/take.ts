@@ -19,7 +19,7 @@ import {
   RING_INDEX_JUMP,
 } from "../../src/spec/result";
 import { CHAIN_RECORD_BYTES, FEATURE_INDIRECT, LAYOUT_SPLIT, OPTION_RECOVER } from "../abi";
-import { chainsEnd, firstChain } from "../batch";
+import { chainsEnd, firstChain, firstSegment } from "../batch";
 import {
   beginChain,
   chainEnd,
@@ -84,7 +84,7 @@ function takeInto(q: usize, max: u32, flat: bool): i32 {
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
   const base = <u32>firstBase(core(q));
-  const writable = firstIsReadOnly(core(q)) ? 0 : VIRTQ_DESC_F_WRITE;
+  const unusual = unusualFlags(q);
   const next = deviceAvail(q);
   const end = chainsEnd(q);
   let record = firstChain(q);
@@ -98,11 +98,14 @@ function takeInto(q: usize, max: u32, flat: bool): i32 {
       if (head >= n) break;
       const entry = shadowAt(shadow, head);
       const held = shadowHead(entry);
+      if (headCount(held)) break;
       const tail = descTail(table, head);
+      if (tailFlags(tail) & unusual) break;
       const length = tailLength(tail);
+      if (!length) break;
       const offset = descAddr(table, head) - gpa;
+      if (!within(offset, length, bytes)) break;
       const write = tailFlags(tail) & VIRTQ_DESC_F_WRITE;
-      if (headCount(held) || !isPlainSingle(tail, offset, bytes, writable)) break;
       occupySingle(entry, relinked(held, idx), head, write ? length : 0);
       setSingle(record, headToken(held, head), base + <u32>offset, length, write != 0, flat);
       record += singleBytes(flat);
@@ -140,32 +143,42 @@ export function newlyAvailable(q: usize): i32 {
   return fail(q, blame(q, RING_INDEX_JUMP, idx, published & 0xffff));
 }
 
-/**
- * Whether a descriptor is a whole chain that nothing is unusual about, `offset` bytes into a region of `bytes`.
- *
- * @param writable VIRTQ_DESC_F_WRITE if the region may be written, else 0
- */
+/** Flags without which a descriptor is a whole chain that nothing is unusual about, if its buffer is in the first region. */
 @inline
-export function isPlainSingle(tail: u64, offset: u64, bytes: u64, writable: u32): bool {
-  if (tailFlags(tail) & (VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT | (VIRTQ_DESC_F_WRITE ^ writable)))
-    return false;
-  return tailLength(tail) != 0 && within(offset, tailLength(tail), bytes);
+export function unusualFlags(q: usize): u32 {
+  return VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT | (firstIsReadOnly(core(q)) ? VIRTQ_DESC_F_WRITE : 0);
 }
 
 /**
- * Walks the chain at `head`, a descriptor of the table, into `record` the short way (see chain.ts).
+ * Walks the chain at `head` of a descriptor table of `n` the short way (see chain.ts): its segments go to `first` on
+ * and end before `end`, in the flat list's form under `token` or in a record's.
  *
  * @returns the segments, or 0: something is unusual, `takeChain` knows what
  */
 @inline
-export function walkPlain(q: usize, head: u32, record: usize, end: usize): u32 {
-  const table = desc(q);
+export function walkPlain(
+  q: usize,
+  table: usize,
+  head: u32,
+  n: u32,
+  first: usize,
+  end: usize,
+  token: u32,
+  flat: bool,
+): u32 {
+  let list = table;
+  let slot = head;
+  let entries = n;
   const tail = descTail(table, head);
-  const flags = tailFlags(tail);
-  if (!(flags & VIRTQ_DESC_F_INDIRECT)) return walkLinked(core(q), table, head, size(q), record, end);
-  const length = tailLength(tail);
-  const linear: usize = flags & VIRTQ_DESC_F_NEXT ? 0 : plainTable(q, descAddr(table, head), length);
-  return linear ? walkLinked(core(q), linear, 0, length / VIRTQ_DESC_SIZE, record, end) : 0;
+  if (tailFlags(tail) & VIRTQ_DESC_F_INDIRECT) {
+    const length = tailLength(tail);
+    if (tailFlags(tail) & VIRTQ_DESC_F_NEXT) return 0;
+    list = plainTable(q, descAddr(table, head), length);
+    if (!list) return 0;
+    slot = 0;
+    entries = length / VIRTQ_DESC_SIZE;
+  }
+  return walkLinked(core(q), list, slot, entries, first, end, token, flat);
 }
 
 /** Walks the chain at `head` into `record` and marks it in flight; 0, or why not. `idx` is its available index. */
@@ -174,7 +187,7 @@ function takeChain(q: usize, head: u32, idx: u32, record: usize, end: usize): i3
   const entry = shadowAt(deviceShadow(q), head);
   if (shadowCount(entry)) return blame(q, HEAD_IN_FLIGHT, head, deviceInFlight(q)); // §2.7.13.1: it is not free
   if (record + CHAIN_RECORD_BYTES > end) return BUFFER_TOO_SHORT;
-  const segments = walkPlain(q, head, record, end);
+  const segments = walkPlain(q, desc(q), head, size(q), firstSegment(record), end, 0, false);
   if (segments) {
     const generation = occupy(entry, idx, 1, head, plainWritable());
     endPlainChain(record, tokenOf(head, generation), segments);
