@@ -110,56 +110,77 @@ export function walkLinked(
     slot = tailNext(tail);
     if (slot >= count) return 0;
   }
-  if (!firstWritable) {
-    firstWritable = segment;
-    readable = total;
-  } else if (firstIsReadOnly(ram)) return 0;
-  if (total > CHAIN_BYTES_MAX) return 0;
-  plainReadable = <u32>(firstWritable - first) / <u32>step;
-  plainReadableTotal = readable;
-  plainWritableTotal = total - readable;
-  return <u32>(segment - first) / <u32>step;
+  return endWalk(ram, first, segment, firstWritable, readable, total, step);
 }
 
 /** Walks all `count` entries of a packed ring's indirect table, which follow each other (§2.8.7); as `walkLinked`. */
-export function walkConsecutive(ram: usize, table: usize, count: u32, record: usize, limit: usize): u32 {
+@inline
+export function walkConsecutive(
+  ram: usize,
+  table: usize,
+  count: u32,
+  first: usize,
+  limit: usize,
+  token: u32,
+  flat: bool,
+): u32 {
   const gpa = firstGpa(ram);
   const bytes = firstSize(ram);
-  const base = firstBase(ram);
-  const readOnly = firstIsReadOnly(ram);
-  let segment = firstSegment(record);
-  if (segment + <usize>count * SEGMENT_RECORD_BYTES > limit) return 0;
-  let readable: u32 = 0;
-  let writable: u32 = 0;
-  let readTotal: u64 = 0;
-  let writeTotal: u64 = 0;
+  const base = <u32>firstBase(ram);
+  const step = segmentBytes(flat);
+  if (<usize>count * step > limit - first) return 0;
+  let segment = first;
+  let firstWritable: usize = 0;
+  let total: u64 = 0;
+  let readable: u64 = 0;
   for (let entry: u32 = 0; entry < count; entry++) {
     const tail = descTail(table, entry);
     const length = tailLength(tail);
+    if (!length) return 0;
     const offset = descAddr(table, entry) - gpa;
-    if (!length || !within(offset, length, bytes)) return 0;
-    if (tailNext(tail) & VIRTQ_DESC_F_WRITE) {
-      if (readOnly) return 0;
-      writable++;
-      writeTotal += length;
-    } else {
-      if (writable) return 0;
-      readable++;
-      readTotal += length;
-    }
-    segment = appendSegment(segment, <u32>(base + offset), length);
+    if (!within(offset, length, bytes)) return 0;
+    const write = tailNext(tail) & VIRTQ_DESC_F_WRITE; // the flags stand where a split descriptor has `next`
+    if (write) {
+      if (!firstWritable) {
+        firstWritable = segment;
+        readable = total;
+      }
+    } else if (firstWritable) return 0;
+    total += length;
+    setSegment(segment, base + <u32>offset, length, token, write != 0, flat);
+    segment += step;
   }
-  return endWalk(readable, writable, readTotal, writeTotal);
+  return endWalk(ram, first, segment, firstWritable, readable, total, step);
 }
 
-/** Keeps what a short walk found; the segments, or 0 for too many bytes. */
+/**
+ * Keeps what a short walk found: segments from `first` to `end`, the writable ones from `firstWritable` on or none (0),
+ * `readable` bytes before those of `total`.
+ *
+ * @returns the segments, or 0: too many bytes, or nothing may be written
+ */
 @inline
-export function endWalk(readable: u32, writable: u32, readTotal: u64, writeTotal: u64): u32 {
-  if (readTotal + writeTotal > CHAIN_BYTES_MAX) return 0;
-  plainReadable = readable;
-  plainReadableTotal = readTotal;
-  plainWritableTotal = writeTotal;
-  return readable + writable;
+export function endWalk(
+  ram: usize,
+  first: usize,
+  end: usize,
+  firstWritable: usize,
+  readable: u64,
+  total: u64,
+  step: usize,
+): u32 {
+  if (total > CHAIN_BYTES_MAX) return 0;
+  if (firstWritable) {
+    if (firstIsReadOnly(ram)) return 0;
+    plainReadable = <u32>(firstWritable - first) / <u32>step;
+    plainReadableTotal = readable;
+    plainWritableTotal = total - readable;
+  } else {
+    plainReadable = <u32>(end - first) / <u32>step;
+    plainReadableTotal = total;
+    plainWritableTotal = 0;
+  }
+  return <u32>(end - first) / <u32>step;
 }
 
 /** Linear address of a table that nothing is unusual about, or 0 (where no table is); its entries are length / 16. */

@@ -87,14 +87,7 @@ export function nextFlatChain(entry: usize, end: usize): usize {
 
 /** One segment of a chain record or of the flat list. */
 @inline
-export function setSegment(
-  at: usize,
-  linear: u32,
-  length: u32,
-  token: u32,
-  write: bool,
-  flat: bool,
-): void {
+export function setSegment(at: usize, linear: u32, length: u32, token: u32, write: bool, flat: bool): void {
   if (flat) setFlatSegment(at, linear, length, token, write);
   else appendSegment(at, linear, length);
 }

@@ -1,8 +1,9 @@
 // Several verbs in one crossing, for either layout: a device's round, and a whole trip through a ring whose device
 // lives in WASM. They call what the host would call, in the same order, so every check and result is the verbs' own.
 import { EXCHANGE_NOTIFY, EXCHANGE_REFUSED, LAYOUT_PACKED } from "./abi";
+import { add as packedAdd } from "./packed/add";
 import { completeFlat as packedCompleteFlat, publish as packedDevicePublish } from "./packed/device";
-import { add as packedAdd, publish as packedPublish } from "./packed/driver";
+import { publish as packedPublish } from "./packed/driver";
 import { takeUsed as packedTakeUsed } from "./packed/reclaim";
 import { run as packedRun } from "./packed/run";
 import { takeFlat as packedTakeFlat } from "./packed/take";

@@ -21,8 +21,8 @@ export {
 } from "./split/device";
 export { take as splitDeviceTake, takeFlat as splitDeviceTakeFlat } from "./split/take";
 export { run as splitDeviceRun } from "./split/run";
+export { add as packedDriverAdd } from "./packed/add";
 export {
-  add as packedDriverAdd,
   arm as packedDriverArm,
   disarm as packedDriverDisarm,
   hasUsed as packedDriverHasUsed,

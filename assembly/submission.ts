@@ -45,7 +45,9 @@ export function singlesAhead(q: usize, submission: usize): u32 {
 @inline
 export function isSingleAhead(q: usize, submission: usize): bool {
   if (!singlesAhead(q, submission)) return false;
-  return submissionReadable(submission) + submissionWritable(submission) == 1 && !submissionIsIndirect(submission);
+  return (
+    submissionReadable(submission) + submissionWritable(submission) == 1 && !submissionIsIndirect(submission)
+  );
 }
 
 /**

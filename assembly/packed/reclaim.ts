@@ -64,6 +64,8 @@ export function takeUsed(q: usize, max: u32): i32 {
   return isInOrder(q) ? takeInOrder(q, limit) : takeAnyOrder(q, limit);
 }
 
+
+@inline
 function takeAnyOrder(q: usize, limit: u32): i32 {
   const ring = desc(q);
   const n = size(q);
@@ -90,7 +92,11 @@ function takeAnyOrder(q: usize, limit: u32): i32 {
     const entry = shadowAt(shadow, id);
     const held = shadowHead(entry);
     const count = headCount(held); // skip this ID's list, wherever its own slots are (§2.8.6)
-    if (!count || <u64>length > shadowWritable(entry)) {
+    if (!count) {
+      code = judgeUsed(q, id, length);
+      break;
+    }
+    if (<u64>length > shadowWritable(entry)) {
       code = judgeUsed(q, id, length);
       if (code < 0) break;
       length = <u32>shadowWritable(entry); // clampUsedLength

@@ -4,7 +4,7 @@ import { VIRTQ_DESC_F_WRITE } from "../../src/spec/queue";
 import { BUFFER_TOO_SHORT, IN_ORDER_VIOLATION, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
 import { BACKEND_COPY, BACKEND_SINK, LAYOUT_PACKED } from "../abi";
 import { hasRoom, mustWait, serve } from "../backend";
-import { chainsEnd, chainToken, firstChain } from "../batch";
+import { chainsEnd, chainToken, firstChain, firstSegment } from "../batch";
 import { endPlainChain, plainWritable } from "../chain";
 import {
   deviceAvail,
@@ -27,47 +27,33 @@ import {
   setDeviceUsed,
   setDeviceUsedWrap,
 } from "../device-state";
-import { firstGpa, firstIsReadOnly, firstSize } from "../memory";
+import { firstGpa, firstSize, within } from "../memory";
 import { blame, core, countFours, desc, hasFours, isInOrder, isLogged, layout, size } from "../queue-state";
 import { complete, holdBackUsed, undo, useDescriptor, useNext } from "./device";
 import { fourFit, fourReadable } from "./four";
-import { descAddr, descAt, descTail, setDescTail, tailFlags, tailId } from "./layout";
-import { availableFlags, isAvailable, usedFlags } from "./position";
-import {
-  isPlainSingle,
-  isSingle,
-  moveOver,
-  nextTail,
-  roomLeft,
-  take,
-  walkedCount,
-  walkedId,
-  walkPlain,
-} from "./take";
+import { descAddr, descAt, descTail, setDescTail, tailFlags, tailId, tailLength } from "./layout";
+import { advanceSlot, advanceWrap, availableFlags, isAvailable, usedFlags } from "./position";
+import { nextTail, roomLeft, singleFlags, singleMask, take, walkedCount, walkedId, walkPlain } from "./take";
 
 /** Takes, serves and uses up to `budget` chains, as `serve` of backend.ts does; their number, or the first error. */
 export function run(q: usize, kind: u32, budget: u32): i32 {
-  if (mustWait(q)) return blame(q, IN_ORDER_VIOLATION, deviceInFlight(q), 0);
   if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
   if (deviceError(q)) return QUEUE_BROKEN;
-  const peels = kind != BACKEND_COPY && !isLogged(q);
+  if (mustWait(q)) return blame(q, IN_ORDER_VIOLATION, deviceInFlight(q), 0);
+  const logged = isLogged(q);
+  const peels = !logged && kind != BACKEND_COPY;
   let served: u32 = 0;
-  while (served < budget) {
-    const tail = nextTail(q);
-    if (!isAvailable(tailFlags(tail), deviceAvailWrap(q))) break;
-    if (peels && isSingle(tail)) {
-      const left = budget - served;
-      const singles = hasFours(q)
-        ? useFours(q, left)
-        : isInOrder(q)
-          ? useInOrder(q, left)
-          : useSingles(q, left);
-      served += singles;
-      if (singles) continue;
-    }
-    const code = serveChain(q, tail, kind);
+  while (true) {
+    if (peels) served += useSingles(q, budget - served);
+    if (served == budget) break;
+    if (!isAvailable(tailFlags(nextTail(q)), deviceAvailWrap(q))) break;
+    const lists: u32 = logged ? 0 : serveLists(q, kind, budget - served);
+    served += lists;
+    if (served == budget) break;
+    if (lists) continue;
+    const code = serveTaken(q, kind);
     if (code < 0) return served ? served : code;
-    served++;
+    if (++served == budget) break;
   }
   return served;
 }
@@ -76,12 +62,20 @@ export function run(q: usize, kind: u32, budget: u32): i32 {
  * Uses up to `most` available lists of one direct descriptor, with nothing written: one that can only be read, or
  * only be written, gives an echo no work either. Stops at anything else; how many it used.
  */
+@inline
 function useSingles(q: usize, most: u32): u32 {
+  if (!isInOrder(q)) return useAnyOrder(q, most);
+  return hasFours(q) ? useFours(q, most) : useInOrder(q, most);
+}
+
+
+@inline
+function useAnyOrder(q: usize, most: u32): u32 {
   const ring = desc(q);
   const n = size(q);
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
-  const readOnly = firstIsReadOnly(core(q));
+  const mask = singleMask(q);
   const limit = min(most, roomLeft(q));
   const pending = devicePending(q);
   let slot = deviceAvail(q);
@@ -92,7 +86,10 @@ function useSingles(q: usize, most: u32): u32 {
   for (; i < limit; i++) {
     const desc = descAt(ring, slot);
     const tail = descTail(desc); // Barrier A (pairs with publish in driver.ts): the flags before the address
-    if (!isPlainSingle(tail, wrap, descAddr(desc) - gpa, bytes, readOnly)) break;
+    if ((tail & mask) != singleFlags(wrap)) break;
+    const length = tailLength(tail);
+    if (!length) break;
+    if (!within(descAddr(desc) - gpa, length, bytes)) break;
     const target = descAt(ring, used);
     if (pending + i) setDescTail(target, 0, tailId(tail), usedFlags(usedWrap));
     else holdBackUsed(q, target, used, 0, tailId(tail), usedFlags(usedWrap));
@@ -105,7 +102,7 @@ function useSingles(q: usize, most: u32): u32 {
       usedWrap ^= 1;
     }
   }
-  moveOverSingles(q, slot, wrap, i);
+  moveOverLists(q, slot, wrap, i);
   setDeviceUsed(q, used);
   setDeviceUsedWrap(q, usedWrap);
   setDevicePending(q, pending + i);
@@ -127,7 +124,7 @@ function useSinglesInOrder(q: usize, most: u32, fours: bool): u32 {
   const n = size(q);
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
-  const readOnly = firstIsReadOnly(core(q));
+  const mask = singleMask(q);
   const limit = min(most, roomLeft(q));
   let slot = deviceAvail(q);
   let wrap = deviceAvailWrap(q);
@@ -153,7 +150,10 @@ function useSinglesInOrder(q: usize, most: u32, fours: bool): u32 {
       }
     }
     const tail = descTail(desc); // Barrier A, as above
-    if (!isPlainSingle(tail, wrap, descAddr(desc) - gpa, bytes, readOnly)) break;
+    if ((tail & mask) != singleFlags(wrap)) break;
+    const length = tailLength(tail);
+    if (!length) break;
+    if (!within(descAddr(desc) - gpa, length, bytes)) break;
     last = tailId(tail);
     open++;
     i++;
@@ -167,7 +167,7 @@ function useSinglesInOrder(q: usize, most: u32, fours: bool): u32 {
     }
   }
   if (fours) countFours(q, groups);
-  moveOverSingles(q, slot, wrap, i);
+  moveOverLists(q, slot, wrap, i);
   setDeviceBatchCount(q, open);
   setDeviceBatchLast(q, last);
   if (i) setDeviceBatchLength(q, 0);
@@ -176,29 +176,60 @@ function useSinglesInOrder(q: usize, most: u32, fours: bool): u32 {
 
 /** The available position after `count` lists that were used at once. */
 @inline
-function moveOverSingles(q: usize, slot: u32, wrap: u32, count: u32): void {
+function moveOverLists(q: usize, slot: u32, wrap: u32, count: u32): void {
   setDeviceAvail(q, slot);
   setDeviceAvailWrap(q, wrap);
   setDeviceTaken(q, (deviceTaken(q) + count) & 0xffff);
 }
 
-/** Serves and uses the list at the available position, whose head has `tail`; 0, or what the driver did wrong. */
-function serveChain(q: usize, tail: u64, kind: u32): i32 {
+/** Serves and uses up to `limit` available lists of any form, until something is unusual; how many. */
+function serveLists(q: usize, kind: u32, limit: u32): u32 {
+  const ring = desc(q);
+  const n = size(q);
+  const inOrder = isInOrder(q);
   const record = firstChain(q);
-  const segments = isLogged(q) ? 0 : walkPlain(q, tail, record, chainsEnd(q));
-  if (!segments) return serveTaken(q, kind);
-  const writable = plainWritable();
-  let written: u32 = 0;
-  if (kind != BACKEND_SINK) {
-    endPlainChain(record, 0, segments);
-    written = serve(q, kind, record);
+  const end = chainsEnd(q);
+  let room = roomLeft(q);
+  let slot = deviceAvail(q);
+  let wrap = deviceAvailWrap(q);
+  let used = deviceUsed(q);
+  let usedWrap = deviceUsedWrap(q);
+  let pending = devicePending(q);
+  let i: u32 = 0;
+  for (; i < limit; i++) {
+    const segments = walkPlain(q, slot, wrap, room, firstSegment(record), end, 0, false);
+    if (!segments) break;
+    const count = walkedCount();
+    const id = walkedId();
+    let written: u32 = 0;
+    if (kind != BACKEND_SINK) {
+      endPlainChain(record, 0, segments);
+      written = serve(q, kind, record);
+    }
+    room -= count;
+    wrap = advanceWrap(slot, wrap, count, n);
+    slot = advanceSlot(slot, count, n);
+    if (inOrder) {
+      useNext(q, id, count, written, plainWritable());
+      continue;
+    }
+    const target = descAt(ring, used);
+    const flags = usedFlags(usedWrap) | (written ? VIRTQ_DESC_F_WRITE : 0); // §2.8.4
+    if (pending) setDescTail(target, written, id, flags);
+    else holdBackUsed(q, target, used, written, id, flags);
+    pending += count;
+    usedWrap = advanceWrap(used, usedWrap, count, n);
+    used = advanceSlot(used, count, n);
   }
-  moveOver(q, walkedCount());
-  useNext(q, walkedId(), walkedCount(), written, writable);
-  return 0;
+  moveOverLists(q, slot, wrap, i);
+  if (inOrder) return i;
+  setDeviceUsed(q, used);
+  setDeviceUsedWrap(q, usedWrap);
+  setDevicePending(q, pending);
+  return i;
 }
 
-/** The same the long way: with a token, and room in the log for what serving writes. */
+/** Serves and uses one list the long way: with a token, and room in the log for what serving writes. */
 function serveTaken(q: usize, kind: u32): i32 {
   const taken = take(q, 1);
   if (taken < 0) return taken;

@@ -17,14 +17,8 @@ import {
   QUEUE_NOT_READY,
   RING_INDEX_JUMP,
 } from "../../src/spec/result";
-import {
-  CHAIN_RECORD_BYTES,
-  FEATURE_INDIRECT,
-  LAYOUT_PACKED,
-  OPTION_RECOVER,
-  SEGMENT_RECORD_BYTES,
-} from "../abi";
-import { appendSegment, chainsEnd, firstChain, firstSegment } from "../batch";
+import { CHAIN_RECORD_BYTES, FEATURE_INDIRECT, LAYOUT_PACKED, OPTION_RECOVER } from "../abi";
+import { chainsEnd, firstChain, firstSegment } from "../batch";
 import {
   beginChain,
   chainEnd,
@@ -56,7 +50,7 @@ import {
   setDeviceInFlightDescriptors,
   setDeviceTaken,
 } from "../device-state";
-import { flatten, recordLimit, setSingle, singleBytes } from "../flat";
+import { flatten, recordLimit, segmentBytes, setSegment, setSingle, singleBytes } from "../flat";
 import { firstBase, firstGpa, firstIsReadOnly, firstSize, within } from "../memory";
 import { batch, blame, core, desc, deviceShadow, features, isInOrder, layout, size } from "../queue-state";
 import {
@@ -91,28 +85,29 @@ function takeInto(q: usize, max: u32, flat: bool): i32 {
   if (deviceError(q)) return QUEUE_BROKEN;
   const limit = min(max, batch(q));
   const end = chainsEnd(q);
-  let record = firstChain(q);
+  next = firstChain(q);
   let taken: u32 = 0;
-  while (taken < limit) {
-    const tail = nextTail(q);
-    if (!isAvailable(tailFlags(tail), deviceAvailWrap(q))) break;
-    if (isSingle(tail)) {
-      const most = min(limit - taken, <u32>(end - record) / <u32>singleBytes(flat));
-      const singles = flat ? takeSinglesFlat(q, most, record) : takeSingleRecords(q, most, record);
-      record += <usize>singles * singleBytes(flat);
-      taken += singles;
-      if (singles) continue;
-    }
-    const code = takeChain(q, tail, record, flat ? recordLimit(record, end) : end);
+  while (true) {
+    taken += takeSingles(q, limit - taken, end, flat);
+    if (taken == limit) break;
+    if (!isAvailable(tailFlags(nextTail(q)), deviceAvailWrap(q))) break;
+    const lists = flat ? takeListsFlat(q, limit - taken, end) : takeListRecords(q, limit - taken, end);
+    taken += lists;
+    if (taken == limit) break;
+    if (lists) continue;
+    const code = takeUnusual(q, flat ? recordLimit(next, end) : end);
     if (code < 0) {
       if (!taken) return code == BUFFER_TOO_SHORT ? code : fail(q, code);
       break;
     }
-    record = flat ? flatten(record) : chainEnd();
-    taken++;
+    next = flat ? flatten(next) : chainEnd();
+    if (++taken == limit) break;
   }
   return taken;
 }
+
+/** Where the next chain goes: its record, or its part of the flat list. */
+let next: usize = 0;
 
 /** Length, ID and flags at the available position. */
 @inline
@@ -127,46 +122,39 @@ export function roomLeft(q: usize): u32 {
   return size(q) - deviceInFlightDescriptors(q) - devicePending(q) - deviceBatchCount(q);
 }
 
-// One function for each form, so that it is a constant in its loop.
-
-function takeSingleRecords(q: usize, most: u32, record: usize): u32 {
-  return takeSingles(q, most, record, false);
-}
-
-function takeSinglesFlat(q: usize, most: u32, record: usize): u32 {
-  return takeSingles(q, most, record, true);
-}
-
 /**
- * Takes up to `most` lists of one direct descriptor, whose records have room from `record` on: peeled, since most
- * lists are that. Stops at anything else, also where nothing is available; how many it took.
+ * Takes up to `limit` lists of one direct descriptor: peeled, since most lists are that. Stops at anything else, where
+ * nothing is available, and at `end`; how many it took.
  */
 @inline
-function takeSingles(q: usize, most: u32, record: usize, flat: bool): u32 {
+function takeSingles(q: usize, limit: u32, end: usize, flat: bool): u32 {
   const ring = desc(q);
   const shadow = deviceShadow(q);
   const n = size(q);
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
   const base = <u32>firstBase(core(q));
-  const readOnly = firstIsReadOnly(core(q));
+  const mask = singleMask(q);
   const inOrder = isInOrder(q);
-  const limit = min(most, roomLeft(q));
   const turn = deviceTaken(q);
+  let record = next;
+  const most = min(min(limit, roomLeft(q)), <u32>(end - record) / <u32>singleBytes(flat));
   let free = deviceFreeHead(q);
   let slot = deviceAvail(q);
   let wrap = deviceAvailWrap(q);
-  let taken: u32 = 0;
-  for (; taken < limit; taken++) {
+  let i: u32 = 0;
+  for (; i < most; i++) {
     const desc = descAt(ring, slot);
     const tail = descTail(desc); // Barrier A too: the flags come with length and ID, before the address
+    if ((tail & mask) != singleFlags(wrap)) break;
     const length = tailLength(tail);
+    if (!length) break;
     const offset = descAddr(desc) - gpa;
-    if (!isPlainSingle(tail, wrap, offset, bytes, readOnly)) break;
+    if (!within(offset, length, bytes)) break;
     const write = tailFlags(tail) & VIRTQ_DESC_F_WRITE;
     const entry = shadowAt(shadow, free);
     const held = shadowHead(entry);
-    occupySingle(entry, relinked(held, (turn + taken) & 0xffff), tailId(tail), write ? length : 0);
+    occupySingle(entry, relinked(held, (turn + i) & 0xffff), tailId(tail), write ? length : 0);
     setSingle(record, headToken(held, free), base + <u32>offset, length, write != 0, flat);
     record += singleBytes(flat);
     free = inOrder ? advanceSlot(free, 1, n) : headLink(held);
@@ -175,36 +163,84 @@ function takeSingles(q: usize, most: u32, record: usize, flat: bool): u32 {
       wrap ^= 1;
     }
   }
+  next = record;
+  holdTaken(q, free, slot, wrap, i, i);
+  return i;
+}
+
+// One function for each form, so that it is a constant in its loop.
+
+function takeListRecords(q: usize, limit: u32, end: usize): u32 {
+  return takeLists(q, limit, end, false);
+}
+
+function takeListsFlat(q: usize, limit: u32, end: usize): u32 {
+  return takeLists(q, limit, end, true);
+}
+
+/** Takes up to `limit` lists of any form, until something is unusual, or at `end`; how many it took. */
+@inline
+function takeLists(q: usize, limit: u32, end: usize, flat: bool): u32 {
+  const shadow = deviceShadow(q);
+  const n = size(q);
+  const inOrder = isInOrder(q);
+  const turn = deviceTaken(q);
+  let room = roomLeft(q);
+  let record = next;
+  let free = deviceFreeHead(q);
+  let slot = deviceAvail(q);
+  let wrap = deviceAvailWrap(q);
+  let descriptors: u32 = 0;
+  let i: u32 = 0;
+  for (; i < limit; i++) {
+    const first = flat ? record : firstSegment(record);
+    if (first > end) break;
+    const entry = shadowAt(shadow, free);
+    const held = shadowHead(entry);
+    const token = headToken(held, free);
+    const segments = walkPlain(q, slot, wrap, room, first, end, token, flat);
+    if (!segments) break;
+    const count = listCount;
+    occupy(entry, (turn + i) & 0xffff, count, listId, plainWritable());
+    if (!flat) endPlainChain(record, token, segments);
+    record = first + <usize>segments * segmentBytes(flat);
+    free = inOrder ? advanceSlot(free, 1, n) : headLink(held);
+    wrap = advanceWrap(slot, wrap, count, n);
+    slot = advanceSlot(slot, count, n);
+    room -= count;
+    descriptors += count;
+  }
+  next = record;
+  holdTaken(q, free, slot, wrap, i, descriptors);
+  return i;
+}
+
+/** The state after `count` more lists of `descriptors` in all were taken: the next free shadow and available position. */
+@inline
+function holdTaken(q: usize, free: u32, slot: u32, wrap: u32, count: u32, descriptors: u32): void {
   setDeviceFreeHead(q, free);
-  setDeviceAvailWrap(q, wrap);
   setDeviceAvail(q, slot);
-  setDeviceTaken(q, (turn + taken) & 0xffff);
-  setDeviceInFlight(q, deviceInFlight(q) + taken);
-  setDeviceInFlightDescriptors(q, deviceInFlightDescriptors(q) + taken);
-  return taken;
+  setDeviceAvailWrap(q, wrap);
+  setDeviceTaken(q, (deviceTaken(q) + count) & 0xffff);
+  setDeviceInFlight(q, deviceInFlight(q) + count);
+  setDeviceInFlightDescriptors(q, deviceInFlightDescriptors(q) + descriptors);
 }
 
 /**
- * Whether a descriptor is available and a whole list that nothing is unusual about, `offset` bytes into a region of
- * `bytes`.
+ * The flags that tell an available list of one direct descriptor from anything else, where `descTail` has them: WRITE
+ * too where guest RAM may not be written.
  */
 @inline
-export function isPlainSingle(tail: u64, wrap: u32, offset: u64, bytes: u64, readOnly: bool): bool {
-  if ((tail & SINGLE_MASK) != (<u64>availableFlags(wrap)) << 48) return false;
-  const length = tailLength(tail);
-  if (!length || !within(offset, length, bytes)) return false;
-  return !readOnly || !(tailFlags(tail) & VIRTQ_DESC_F_WRITE);
+export function singleMask(q: usize): u64 {
+  const mask: u32 = VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED | VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT;
+  return (<u64>(firstIsReadOnly(core(q)) ? mask | VIRTQ_DESC_F_WRITE : mask)) << 48;
 }
 
-/** Whether a list has one direct descriptor. */
+/** What that leaves of one. */
 @inline
-export function isSingle(tail: u64): bool {
-  return !(tailFlags(tail) & (VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT));
+export function singleFlags(wrap: u32): u64 {
+  return (<u64>availableFlags(wrap)) << 48;
 }
-
-/** The flags that tell an available list of one direct descriptor from anything else, where `descTail` has them. */
-const SINGLE_MASK: u64 =
-  (<u64>(VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED | VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT)) << 48;
 
 // What the walk found besides the chain: the list's length in the ring, and its buffer ID.
 let listCount: u32 = 0;
@@ -223,116 +259,119 @@ export function walkedId(): u32 {
 }
 
 /**
- * Walks the list at the available position, whose head has `tail`, into `record` the short way (see chain.ts).
+ * Walks the list at `slot` the short way (see chain.ts): its segments go to `first` on and end before `end`, in the flat
+ * list's form under `token` or in a record's.
  *
- * @returns the segments; or 0: something is unusual, `takeChain` knows what
+ * @param room descriptors that the driver can have made available from there on
+ * @returns the segments, with `listCount` and `listId` set; or 0: something is unusual, `takeChain` knows what
  */
 @inline
-export function walkPlain(q: usize, tail: u64, record: usize, end: usize): u32 {
-  const room = roomLeft(q);
+export function walkPlain(
+  q: usize,
+  slot: u32,
+  wrap: u32,
+  room: u32,
+  first: usize,
+  end: usize,
+  token: u32,
+  flat: bool,
+): u32 {
+  if (!room) return 0;
+  const head = descAt(desc(q), slot);
+  const tail = descTail(head); // Barrier A (pairs with publish in driver.ts): the flags before the address
   const flags = tailFlags(tail);
-  if (!(flags & VIRTQ_DESC_F_INDIRECT)) return walkList(q, tail, room, record, end);
-  if (!room || flags & VIRTQ_DESC_F_NEXT) return 0;
+  if (!isAvailable(flags, wrap)) return 0;
+  if (!(flags & VIRTQ_DESC_F_INDIRECT)) return walkList(q, tail, slot, wrap, room, first, end, token, flat);
+  if (flags & VIRTQ_DESC_F_NEXT) return 0;
   const length = tailLength(tail);
-  const table = plainTable(q, descAddr(descAt(desc(q), deviceAvail(q))), length);
+  const table = plainTable(q, descAddr(head), length);
   if (!table) return 0;
   listCount = 1;
   listId = tailId(tail);
-  return walkConsecutive(core(q), table, length / VIRTQ_DESC_SIZE, record, end);
+  return walkConsecutive(core(q), table, length / VIRTQ_DESC_SIZE, first, end, token, flat);
 }
 
-/**
- * Walks a list slot by slot, the short way (see chain.ts): at most `room` descriptors, each available in its lap.
- * `head` is its first one's tail.
- *
- * @returns the segments, with `listCount` and `listId` set; or 0: go the long way
- */
-function walkList(q: usize, head: u64, room: u32, record: usize, end: usize): u32 {
+/** Walks a list slot by slot, at most `room` descriptors, each available in its lap. */
+@inline
+function walkList(
+  q: usize,
+  headTail: u64,
+  head: u32,
+  headWrap: u32,
+  room: u32,
+  first: usize,
+  limit: usize,
+  token: u32,
+  flat: bool,
+): u32 {
   const ring = desc(q);
   const n = size(q);
-  const guest = core(q);
-  const gpa = firstGpa(guest);
-  const bytes = firstSize(guest);
-  const base = firstBase(guest);
-  const readOnly = firstIsReadOnly(guest);
-  let segment = firstSegment(record);
-  let readable: u32 = 0;
-  let writable: u32 = 0;
-  let readTotal: u64 = 0;
-  let writeTotal: u64 = 0;
-  let slot = deviceAvail(q);
-  let wrap = deviceAvailWrap(q);
-  let tail = head;
-  for (let count: u32 = 1; count <= room && segment + SEGMENT_RECORD_BYTES <= end; count++) {
+  const ram = core(q);
+  const gpa = firstGpa(ram);
+  const bytes = firstSize(ram);
+  const base = <u32>firstBase(ram);
+  const step = segmentBytes(flat);
+  const end = first + min(<usize>room * step, limit - first);
+  let segment = first;
+  let firstWritable: usize = 0;
+  let total: u64 = 0;
+  let readable: u64 = 0;
+  let slot = head;
+  let wrap = headWrap;
+  let tail = headTail;
+  if (segment + step > end) return 0;
+  while (true) {
+    const desc = descAt(ring, slot);
     const flags = tailFlags(tail);
+    if (!isAvailable(flags, wrap)) return 0;
+    if (flags & VIRTQ_DESC_F_INDIRECT) return 0;
     const length = tailLength(tail);
-    const offset = descAddr(descAt(ring, slot)) - gpa;
-    if (!isAvailable(flags, wrap) || flags & VIRTQ_DESC_F_INDIRECT || !length) return 0;
+    if (!length) return 0;
+    const offset = descAddr(desc) - gpa;
     if (!within(offset, length, bytes)) return 0;
-    if (flags & VIRTQ_DESC_F_WRITE) {
-      if (readOnly) return 0;
-      writable++;
-      writeTotal += length;
-    } else {
-      if (writable) return 0;
-      readable++;
-      readTotal += length;
-    }
-    segment = appendSegment(segment, <u32>(base + offset), length);
-    if (!(flags & VIRTQ_DESC_F_NEXT)) {
-      listCount = count;
-      listId = tailId(tail);
-      return endWalk(readable, writable, readTotal, writeTotal);
-    }
+    const write = flags & VIRTQ_DESC_F_WRITE;
+    if (write) {
+      if (!firstWritable) {
+        firstWritable = segment;
+        readable = total;
+      }
+    } else if (firstWritable) return 0;
+    total += length;
+    setSegment(segment, base + <u32>offset, length, token, write != 0, flat);
+    segment += step;
+    if (!(flags & VIRTQ_DESC_F_NEXT)) break;
     if (++slot == n) {
       slot = 0;
       wrap ^= 1;
     }
+    if (segment + step > end) return 0;
     tail = descTail(descAt(ring, slot));
   }
-  return 0;
+  listCount = <u32>(segment - first) / <u32>step;
+  listId = tailId(tail); // valid in the last descriptor alone (§2.8.6)
+  return endWalk(ram, first, segment, firstWritable, readable, total, step);
 }
 
-/** Moves the available position over a list of `count` descriptors, which gets its turn. */
-@inline
-export function moveOver(q: usize, count: u32): void {
-  const n = size(q);
-  const avail = deviceAvail(q);
-  setDeviceAvailWrap(q, advanceWrap(avail, deviceAvailWrap(q), count, n));
-  setDeviceAvail(q, advanceSlot(avail, count, n));
-  setDeviceTaken(q, (deviceTaken(q) + 1) & 0xffff);
-}
-
-/** Marks `count` ring descriptors from the available position on as one chain in flight; gives its token. */
-@inline
-function hold(q: usize, count: u32, id: u32, writable: u64): u32 {
-  const slot = deviceFreeHead(q);
-  const entry = shadowAt(deviceShadow(q), slot);
-  setDeviceFreeHead(q, isInOrder(q) ? advanceSlot(slot, 1, size(q)) : shadowLink(entry));
-  const generation = occupy(entry, deviceTaken(q), count, id, writable);
-  moveOver(q, count);
-  setDeviceInFlight(q, deviceInFlight(q) + 1);
-  setDeviceInFlightDescriptors(q, deviceInFlightDescriptors(q) + count);
-  return tokenOf(slot, generation);
-}
-
-/** Walks the list at the available position into `record` and marks it in flight; 0, or why not. */
-function takeChain(q: usize, tail: u64, record: usize, end: usize): i32 {
+/** Takes one list the long way into a record, whose segments end before `end`; 0, or why not. */
+function takeUnusual(q: usize, end: usize): i32 {
+  const record = next;
   if (record + CHAIN_RECORD_BYTES > end) return BUFFER_TOO_SHORT;
-  const segments = walkPlain(q, tail, record, end);
-  if (segments) {
-    const token = hold(q, listCount, listId, plainWritable());
-    endPlainChain(record, token, segments);
-    return 0;
-  }
   beginChain(q, record, end);
   const code = walk(q);
   if (code < 0) {
     if (!listCount || code == BUFFER_TOO_SHORT) return code;
     beginChain(q, record, end); // recovered: handed over empty, to be completed with length 0
   }
+  const n = size(q);
+  const free = deviceFreeHead(q);
+  const entry = shadowAt(deviceShadow(q), free);
+  const follower = isInOrder(q) ? advanceSlot(free, 1, n) : shadowLink(entry);
   const writable = code < 0 ? RECOVERED : chainWritableTotal();
-  endChain(record, hold(q, listCount, listId, writable), code);
+  const generation = occupy(entry, deviceTaken(q), listCount, listId, writable);
+  endChain(record, tokenOf(free, generation), code);
+  const slot = deviceAvail(q);
+  const wrap = advanceWrap(slot, deviceAvailWrap(q), listCount, n);
+  holdTaken(q, follower, advanceSlot(slot, listCount, n), wrap, 1, listCount);
   return 0;
 }
 

@@ -67,7 +67,6 @@ import {
 } from "../shadow";
 import {
   isSingleAhead,
-  isSingleSubmission,
   judgeSubmission,
   singlesAhead,
   submissionEnd,

@@ -1,92 +1,24 @@
 // The driver half of a split virtqueue: supplies buffers and takes them back (§2.7.13, §2.7.14).
 // Trusts nothing that the device wrote: chains are freed from the shadow, never from the table in guest memory.
-import {
-  VIRTQ_DESC_F_INDIRECT,
-  VIRTQ_DESC_F_NEXT,
-  VIRTQ_DESC_F_WRITE,
-  VIRTQ_DESC_SIZE,
-} from "../../src/spec/queue";
 import { BAD_ARGUMENT, BUFFER_TOO_SHORT, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
 import { VIRTQ_AVAIL_F_NO_INTERRUPT, VIRTQ_USED_F_NO_NOTIFY } from "../../src/spec/split";
 import { FEATURE_EVENT_IDX, FEATURE_NOTIFICATION_DATA, LAYOUT_SPLIT, OPTION_LOG } from "../abi";
 import {
-  addedTokens,
-  firstSubmission,
-  segmentGpa,
-  segmentLength,
-  setAddedToken,
-  SINGLE_SUBMISSION_BYTES,
-  submissionIsIndirect,
-  submissionReadable,
-  submissionSegment,
-  submissionShape,
-  submissionWritable,
-} from "../batch";
-import {
   driverAvail,
   driverBatchEnd,
   driverError,
-  driverFreeCount,
-  driverFreeHead,
-  driverInFlight,
   driverPending,
   driverUsed,
-  setDriverAvail,
-  setDriverFreeCount,
-  setDriverFreeHead,
-  setDriverInFlight,
   setDriverKickValue,
   setDriverPending,
 } from "../driver-state";
 import { needEvent } from "../event";
-import { firstGpa, firstSize } from "../memory";
+import { blame, deviceArea, driverArea, features, hasEventIdx, layout, notifyId, size } from "../queue-state";
+import { driverLogReserve, driverTouched } from "../touched";
 import {
-  batch,
-  blame,
-  core,
-  desc,
-  deviceArea,
-  driverArea,
-  driverShadow,
-  features,
-  hasEventIdx,
-  isInOrder,
-  isLogged,
-  layout,
-  notifyId,
-  size,
-  tableEntries,
-  tables,
-  tablesGpa,
-} from "../queue-state";
-import {
-  headLink,
-  headToken,
-  headWord,
-  occupy,
-  occupySingle,
-  relinked,
-  shadowAt,
-  shadowHead,
-  shadowLink,
-  tokenOf,
-} from "../shadow";
-import {
-  isSingleSubmission,
-  judgeSubmission,
-  singlesAhead,
-  submissionEnd,
-  submissionWritableBytes,
-} from "../submission";
-import { driverLogReserve, driverLogRoom, driverTouched } from "../touched";
-import {
-  availEntryAt,
   availEvent,
-  descAt,
-  setAvailEntry,
   setAvailFlags,
   setAvailIdx,
-  setDesc,
   setUsedEvent,
   usedEventAt,
   usedFlags,

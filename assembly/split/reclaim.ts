@@ -74,6 +74,7 @@ function newlyUsed(q: usize): i32 {
   return newly > driverInFlight(q) ? blame(q, USED_INDEX_JUMP, newly, driverInFlight(q)) : newly;
 }
 
+
 @inline
 function takeAnyOrder(q: usize, max: u32): i32 {
   const newly = newlyUsed(q);

@@ -42,7 +42,7 @@ import {
   setDeviceError,
   setDeviceInFlight,
 } from "../device-state";
-import { flatten, recordLimit, setSingle, singleBytes } from "../flat";
+import { flatten, recordLimit, segmentBytes, setSingle, singleBytes } from "../flat";
 import { firstBase, firstGpa, firstIsReadOnly, firstSize, within } from "../memory";
 import { batch, blame, core, desc, deviceShadow, driverArea, features, layout, size } from "../queue-state";
 import {
@@ -77,6 +77,34 @@ function takeInto(q: usize, max: u32, flat: bool): i32 {
   const newly = newlyAvailable(q);
   if (newly < 0) return newly;
   const limit = min(min(max, batch(q)), newly);
+  const end = chainsEnd(q);
+  next = firstChain(q);
+  let taken: u32 = 0;
+  while (true) {
+    taken += takeSingles(q, limit - taken, end, flat);
+    if (taken == limit) break;
+    taken += flat ? takeChainsFlat(q, limit - taken, end) : takeChainRecords(q, limit - taken, end);
+    if (taken == limit) break;
+    const code = takeUnusual(q, flat ? recordLimit(next, end) : end);
+    if (code < 0) {
+      if (!taken) return code == BUFFER_TOO_SHORT ? code : fail(q, code);
+      break;
+    }
+    next = flat ? flatten(next) : chainEnd();
+    if (++taken == limit) break;
+  }
+  return taken;
+}
+
+/** Where the next chain goes: its record, or its part of the flat list. */
+let next: usize = 0;
+
+/**
+ * Takes up to `limit` chains of one direct descriptor: peeled, since most chains are that. Stops at anything else, and
+ * at `end`; how many it took.
+ */
+@inline
+function takeSingles(q: usize, limit: u32, end: usize, flat: bool): u32 {
   const table = desc(q);
   const ring = driverArea(q);
   const shadow = deviceShadow(q);
@@ -85,49 +113,74 @@ function takeInto(q: usize, max: u32, flat: bool): i32 {
   const bytes = firstSize(core(q));
   const base = <u32>firstBase(core(q));
   const unusual = unusualFlags(q);
-  const next = deviceAvail(q);
-  const end = chainsEnd(q);
-  let record = firstChain(q);
-  let taken: u32 = 0;
-  for (; taken < limit; taken++) {
-    // One direct descriptor: peeled, since most chains are that.
-    const most = min(limit, taken + <u32>((end - record) / singleBytes(flat)));
-    for (; taken < most; taken++) {
-      const idx = (next + taken) & 0xffff;
-      const head = availEntry(ring, idx & (n - 1));
-      if (head >= n) break;
-      const entry = shadowAt(shadow, head);
-      const held = shadowHead(entry);
-      if (headCount(held)) break;
-      const tail = descTail(table, head);
-      if (tailFlags(tail) & unusual) break;
-      const length = tailLength(tail);
-      if (!length) break;
-      const offset = descAddr(table, head) - gpa;
-      if (!within(offset, length, bytes)) break;
-      const write = tailFlags(tail) & VIRTQ_DESC_F_WRITE;
-      occupySingle(entry, relinked(held, idx), head, write ? length : 0);
-      setSingle(record, headToken(held, head), base + <u32>offset, length, write != 0, flat);
-      record += singleBytes(flat);
-    }
-    if (taken == limit) break;
-    const idx = (next + taken) & 0xffff;
-    const code = takeChain(
-      q,
-      availEntry(ring, idx & (n - 1)),
-      idx,
-      record,
-      flat ? recordLimit(record, end) : end,
-    );
-    if (code < 0) {
-      if (!taken) return code == BUFFER_TOO_SHORT ? code : fail(q, code);
-      break;
-    }
-    record = flat ? flatten(record) : chainEnd();
+  const avail = deviceAvail(q);
+  let record = next;
+  const most = min(limit, <u32>(end - record) / <u32>singleBytes(flat));
+  let i: u32 = 0;
+  for (; i < most; i++) {
+    const turn = (avail + i) & 0xffff;
+    const head = availEntry(ring, turn & (n - 1));
+    if (head >= n) break;
+    const entry = shadowAt(shadow, head);
+    const held = shadowHead(entry);
+    if (headCount(held)) break; // §2.7.13.1: it is not free
+    const tail = descTail(table, head);
+    if (tailFlags(tail) & unusual) break;
+    const length = tailLength(tail);
+    if (!length) break;
+    const offset = descAddr(table, head) - gpa;
+    if (!within(offset, length, bytes)) break;
+    const write = tailFlags(tail) & VIRTQ_DESC_F_WRITE;
+    occupySingle(entry, relinked(held, turn), head, write ? length : 0);
+    setSingle(record, headToken(held, head), base + <u32>offset, length, write != 0, flat);
+    record += singleBytes(flat);
   }
-  setDeviceAvail(q, (next + taken) & 0xffff);
-  setDeviceInFlight(q, deviceInFlight(q) + taken);
-  return taken;
+  next = record;
+  setDeviceAvail(q, (avail + i) & 0xffff);
+  setDeviceInFlight(q, deviceInFlight(q) + i);
+  return i;
+}
+
+// One function for each form, so that it is a constant in its loop.
+
+function takeChainRecords(q: usize, limit: u32, end: usize): u32 {
+  return takeChains(q, limit, end, false);
+}
+
+function takeChainsFlat(q: usize, limit: u32, end: usize): u32 {
+  return takeChains(q, limit, end, true);
+}
+
+/** Takes up to `limit` chains of any form, until something is unusual, or at `end`; how many it took. */
+@inline
+function takeChains(q: usize, limit: u32, end: usize, flat: bool): u32 {
+  const table = desc(q);
+  const ring = driverArea(q);
+  const shadow = deviceShadow(q);
+  const n = size(q);
+  const avail = deviceAvail(q);
+  let record = next;
+  let i: u32 = 0;
+  for (; i < limit; i++) {
+    const first = flat ? record : firstSegment(record);
+    if (first > end) break;
+    const turn = (avail + i) & 0xffff;
+    const head = availEntry(ring, turn & (n - 1));
+    if (head >= n) break;
+    const entry = shadowAt(shadow, head);
+    const held = shadowHead(entry);
+    if (headCount(held)) break;
+    const token = headToken(held, head);
+    const segments = walkPlain(q, table, head, n, first, end, token, flat);
+    if (!segments) break;
+    occupy(entry, turn, 1, head, plainWritable());
+    if (!flat) endPlainChain(record, token, segments);
+    record = first + <usize>segments * segmentBytes(flat);
+  }
+  next = record;
+  setDeviceAvail(q, (avail + i) & 0xffff);
+  setDeviceInFlight(q, deviceInFlight(q) + i);
+  return i;
 }
 
 /** How many chains the driver has made available, or RING_INDEX_JUMP. */
@@ -181,26 +234,25 @@ export function walkPlain(
   return walkLinked(core(q), list, slot, entries, first, end, token, flat);
 }
 
-/** Walks the chain at `head` into `record` and marks it in flight; 0, or why not. `idx` is its available index. */
-function takeChain(q: usize, head: u32, idx: u32, record: usize, end: usize): i32 {
+/** Takes one chain the long way into a record, whose segments end before `end`; 0, or why not. */
+function takeUnusual(q: usize, end: usize): i32 {
+  const record = next;
+  const turn = deviceAvail(q);
+  const head = availEntry(driverArea(q), turn & (size(q) - 1));
   if (head >= size(q)) return blame(q, DESC_INDEX_RANGE, head, size(q));
   const entry = shadowAt(deviceShadow(q), head);
   if (shadowCount(entry)) return blame(q, HEAD_IN_FLIGHT, head, deviceInFlight(q)); // §2.7.13.1: it is not free
   if (record + CHAIN_RECORD_BYTES > end) return BUFFER_TOO_SHORT;
-  const segments = walkPlain(q, desc(q), head, size(q), firstSegment(record), end, 0, false);
-  if (segments) {
-    const generation = occupy(entry, idx, 1, head, plainWritable());
-    endPlainChain(record, tokenOf(head, generation), segments);
-    return 0;
-  }
   beginChain(q, record, end);
   const code = walk(q, head);
   if (code < 0) {
     if (code == BUFFER_TOO_SHORT || !(features(q) & OPTION_RECOVER)) return code;
     beginChain(q, record, end); // handed over empty, to be completed with length 0
   }
-  const generation = occupy(entry, idx, 1, head, code < 0 ? RECOVERED : chainWritableTotal());
+  const generation = occupy(entry, turn, 1, head, code < 0 ? RECOVERED : chainWritableTotal());
   endChain(record, tokenOf(head, generation), code);
+  setDeviceAvail(q, (turn + 1) & 0xffff);
+  setDeviceInFlight(q, deviceInFlight(q) + 1);
   return 0;
 }
 

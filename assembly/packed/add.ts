@@ -1,0 +1,318 @@
+// Supplying buffers to the device through a packed virtqueue: descriptors whose first one keeps its flags back
+// (§2.8.16, §2.8.17) until the next publish. Lists of one direct descriptor go first and fast, since most are that.
+import { PACKED_DESC_FLAGS } from "../../src/spec/packed";
+import {
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+  VIRTQ_DESC_SIZE,
+} from "../../src/spec/queue";
+import { BAD_ARGUMENT, BUFFER_TOO_SHORT, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
+import { LAYOUT_PACKED, SUBMISSION_SEGMENT_BYTES } from "../abi";
+import {
+  addedTokenAt,
+  addedTokens,
+  firstSubmission,
+  ONE_READABLE,
+  ONE_WRITABLE,
+  segmentGpa,
+  segmentLength,
+  setAddedToken,
+  SINGLE_SUBMISSION_BYTES,
+  submissionIsIndirect,
+  submissionReadable,
+  submissionSegment,
+  submissionShape,
+  submissionWritable,
+} from "../batch";
+import {
+  driverAvail,
+  driverAvailWrap,
+  driverError,
+  driverFreeCount,
+  driverFreeHead,
+  driverInFlight,
+  driverPending,
+  setDriverAvail,
+  setDriverAvailWrap,
+  setDriverFreeCount,
+  setDriverFreeHead,
+  setDriverInFlight,
+  setDriverPending,
+  setDriverPendingFlags,
+  setDriverPendingSlot,
+} from "../driver-state";
+import { firstGpa, firstSize, within } from "../memory";
+import {
+  batch,
+  blame,
+  core,
+  countFours,
+  desc,
+  driverShadow,
+  hasFours,
+  isInOrder,
+  isLogged,
+  layout,
+  size,
+  tableEntries,
+  tables,
+  tablesGpa,
+} from "../queue-state";
+import {
+  headLink,
+  headToken,
+  headWord,
+  occupy,
+  occupySingle,
+  relinked,
+  shadowAt,
+  shadowHead,
+  shadowLink,
+  tokenOf,
+} from "../shadow";
+import {
+  isSingleAhead,
+  judgeSubmission,
+  singlesAhead,
+  submissionEnd,
+  submissionWritableBytes,
+} from "../submission";
+import { driverLogRoom, driverTouched } from "../touched";
+import { addFour, fourFit } from "./four";
+import { descAt, setDesc, setDescBody } from "./layout";
+import { advanceSlot, advanceWrap, availableFlags } from "./position";
+
+/**
+ * Makes up to `chains` submissions part of the next publish.
+ *
+ * @returns how many were added (fewer: the ring is full), or why the first one was refused
+ */
+export function add(q: usize, chains: u32): i32 {
+  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
+  if (driverError(q)) return QUEUE_BROKEN;
+  if (chains > batch(q)) return blame(q, BAD_ARGUMENT, chains, batch(q));
+  next = firstSubmission(q);
+  let added = addSingles(q, 0, chains);
+  while (added < chains) {
+    const code = addLists(q, added, chains);
+    if (code <= 0) return added || !code ? added : code;
+    added += code;
+    added += addSingles(q, added, chains);
+  }
+  return added;
+}
+
+/** The submission after those that were added. */
+let next: usize = 0;
+
+/** Adds submissions of one direct element, from number `added` on; stops at anything else. How many. */
+@inline
+function addSingles(q: usize, added: u32, chains: u32): u32 {
+  if (!isInOrder(q)) return addSinglesAnyOrder(q, added, chains);
+  return hasFours(q) ? addFours(q, added, chains) : addSinglesInOrder(q, added, chains);
+}
+
+// One function for each, so that the features are constants in its loop.
+
+@inline
+function addSinglesAnyOrder(q: usize, added: u32, chains: u32): u32 {
+  return addSinglesInto(q, added, chains, false, false);
+}
+
+function addSinglesInOrder(q: usize, added: u32, chains: u32): u32 {
+  return addSinglesInto(q, added, chains, true, false);
+}
+
+function addFours(q: usize, added: u32, chains: u32): u32 {
+  return addSinglesInto(q, added, chains, true, true);
+}
+
+
+@inline
+function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool, fours: bool): u32 {
+  let submission = next;
+  const limit = min(min(chains - added, driverFreeCount(q)), singlesAhead(q, submission));
+  if (!limit) return 0;
+  const ring = desc(q);
+  const shadow = driverShadow(q);
+  const tokens = addedTokenAt(addedTokens(q), added);
+  const n = size(q);
+  const gpa = firstGpa(core(q));
+  const bytes = firstSize(core(q));
+  const pending = driverPending(q);
+  let id = driverFreeHead(q);
+  let slot = driverAvail(q);
+  let wrap = driverAvailWrap(q);
+  let groups: u32 = 0;
+  let i: u32 = 0;
+  while (i < limit) {
+    if (fours && pending + i && i + 4 <= limit && fourFit(slot, n) && fourFit(id, n)) {
+      const flags = availableFlags(wrap);
+      if (
+        addFour(
+          submission,
+          descAt(ring, slot),
+          shadowAt(shadow, id),
+          addedTokenAt(tokens, i),
+          id,
+          flags,
+          <u32>gpa,
+          <u32>bytes,
+        )
+      ) {
+        i += 4;
+        groups++;
+        submission += 4 * SINGLE_SUBMISSION_BYTES;
+        id = advanceSlot(id, 4, n);
+        slot += 4;
+        if (slot == n) {
+          slot = 0;
+          wrap ^= 1;
+        }
+        continue;
+      }
+    }
+    const shape = submissionShape(submission);
+    const segment = submissionSegment(submission, 0);
+    const address = segmentGpa(segment);
+    const length = segmentLength(segment);
+    if (shape != ONE_READABLE) {
+      if (shape != ONE_WRITABLE) break;
+    }
+    if (submissionIsIndirect(submission)) break;
+    if (!within(address - gpa, length, bytes)) break;
+    const write = <u32>(shape >>> 32); // 1 or 0: the writable count
+    const flags = availableFlags(wrap) | (write * VIRTQ_DESC_F_WRITE);
+    const head = descAt(ring, slot);
+    if (pending + i) setDesc(head, address, length, id, flags);
+    else holdBack(q, head, slot, address, length, id, flags);
+    const entry = shadowAt(shadow, id);
+    const held = shadowHead(entry);
+    occupySingle(entry, inOrder ? relinked(held, 0) : headWord(held), id, write ? length : 0);
+    setAddedToken(tokens, i++, headToken(held, id));
+    id = inOrder ? advanceSlot(id, 1, n) : headLink(held);
+    if (++slot == n) {
+      slot = 0;
+      wrap ^= 1;
+    }
+    submission += SINGLE_SUBMISSION_BYTES;
+  }
+  if (fours) countFours(q, groups);
+  next = submission;
+  setDriverFreeHead(q, id);
+  setDriverAvail(q, slot);
+  setDriverAvailWrap(q, wrap);
+  setDriverFreeCount(q, driverFreeCount(q) - i);
+  setDriverPending(q, pending + i);
+  setDriverInFlight(q, driverInFlight(q) + i);
+  return i;
+}
+
+/** Adds submissions of any form, from number `added` on, up to the next one that `addSingles` adds; or why not. */
+function addLists(q: usize, added: u32, chains: u32): i32 {
+  const shadow = driverShadow(q);
+  const tokens = addedTokens(q);
+  const n = size(q);
+  const inOrder = isInOrder(q);
+  let submission = next;
+  let id = driverFreeHead(q);
+  let slot = driverAvail(q);
+  let wrap = driverAvailWrap(q);
+  let free = driverFreeCount(q);
+  let pending = driverPending(q);
+  let i = added;
+  let need: i32 = 0;
+  do {
+    need = judgeSubmission(q, submission);
+    if (need < 0 || <u32>need > free) break; // §2.8.17: room for the whole list comes first
+    if (!driverLogRoom(q, need + 2)) {
+      need = BUFFER_TOO_SHORT;
+      break;
+    }
+    if (submissionIsIndirect(submission)) placeTable(q, submission, slot, wrap, id, pending == 0);
+    else placeList(q, submission, slot, wrap, id, pending == 0);
+    const entry = shadowAt(shadow, id); // the buffer ID is the driver's slot
+    const follower = inOrder ? advanceSlot(id, 1, n) : shadowLink(entry);
+    const generation = occupy(entry, 0, need, id, submissionWritableBytes());
+    setAddedToken(tokens, i, tokenOf(id, generation));
+    id = follower;
+    wrap = advanceWrap(slot, wrap, need, n);
+    slot = advanceSlot(slot, need, n);
+    free -= need;
+    pending += need;
+    submission = submissionEnd(submission);
+    i++;
+  } while (i < chains && !isSingleAhead(q, submission));
+  next = submission;
+  setDriverFreeHead(q, id);
+  setDriverAvail(q, slot);
+  setDriverAvailWrap(q, wrap);
+  setDriverFreeCount(q, free);
+  setDriverPending(q, pending);
+  const count = i - added;
+  setDriverInFlight(q, driverInFlight(q) + count);
+  return count || need >= 0 ? count : need;
+}
+
+/** Writes the elements into consecutive slots, the ID in each of them (§2.8.6). */
+@inline
+function placeList(q: usize, submission: usize, head: u32, headWrap: u32, id: u32, isFirst: bool): void {
+  const ring = desc(q);
+  const n = size(q);
+  const logged = isLogged(q);
+  const firstWritable = submissionSegment(submission, submissionReadable(submission));
+  const end = submissionEnd(submission);
+  let segment = submissionSegment(submission, 0);
+  let slot = head;
+  let wrap = headWrap;
+  let holds = isFirst;
+  while (true) {
+    const write: u32 = segment < firstWritable ? 0 : VIRTQ_DESC_F_WRITE;
+    const address = segmentGpa(segment);
+    const length = segmentLength(segment);
+    segment += SUBMISSION_SEGMENT_BYTES;
+    const more: u32 = segment < end ? VIRTQ_DESC_F_NEXT : 0;
+    const flags = availableFlags(wrap) | more | write;
+    const desc = descAt(ring, slot);
+    // All but the first are hidden behind it until its flags are stored.
+    if (holds) holdBack(q, desc, slot, address, length, id, flags);
+    else setDesc(desc, address, length, id, flags);
+    if (logged) driverTouched(q, desc, holds ? PACKED_DESC_FLAGS : VIRTQ_DESC_SIZE);
+    if (!more) return;
+    holds = false;
+    if (++slot == n) {
+      slot = 0;
+      wrap ^= 1;
+    }
+  }
+}
+
+/** Writes the elements into the ID's table, in their order, no flag but WRITE (§2.8.7), and the slot that names it. */
+@inline
+function placeTable(q: usize, submission: usize, slot: u32, wrap: u32, id: u32, isFirst: bool): void {
+  const offset = id * tableEntries(q) * VIRTQ_DESC_SIZE;
+  const table = tables(q) + offset;
+  const readable = submissionReadable(submission);
+  const count = readable + submissionWritable(submission);
+  for (let i: u32 = 0; i < count; i++) {
+    const segment = submissionSegment(submission, i);
+    const write: u32 = i < readable ? 0 : VIRTQ_DESC_F_WRITE;
+    setDesc(descAt(table, i), segmentGpa(segment), segmentLength(segment), 0, write);
+  }
+  driverTouched(q, table, count * VIRTQ_DESC_SIZE);
+  const head = descAt(desc(q), slot);
+  const address = tablesGpa(q) + offset;
+  const flags = availableFlags(wrap) | VIRTQ_DESC_F_INDIRECT;
+  if (isFirst) holdBack(q, head, slot, address, count * VIRTQ_DESC_SIZE, id, flags);
+  else setDesc(head, address, count * VIRTQ_DESC_SIZE, id, flags);
+  driverTouched(q, head, isFirst ? PACKED_DESC_FLAGS : VIRTQ_DESC_SIZE);
+}
+
+/** Writes the first head since the last publish without its flags, which `publish` stores (§2.8.17). */
+@inline
+function holdBack(q: usize, head: usize, slot: u32, addr: u64, len: u32, id: u32, flags: u32): void {
+  setDescBody(head, addr, len, id);
+  setDriverPendingSlot(q, slot);
+  setDriverPendingFlags(q, flags);
+}
