@@ -38,7 +38,7 @@ struct queue {
   uint16_t device_pending_flags;
   /* The chain that `take` read last. */
   struct chain_segment *segments;
-  uint32_t readable_count, writable_count;
+  uint32_t segment_count, writable_count;
   uint64_t bytes, writable_bytes;
 };
 
@@ -158,38 +158,35 @@ uint32_t queue_submit(struct queue *queue, struct submissions submissions, uint3
   return submissions.count;
 }
 
-static void push(struct queue *queue, uint64_t address, uint32_t length, uint16_t flags) {
+static void push(struct queue *queue, const struct desc *desc, uint16_t flags) {
+  uint64_t address = desc->address;
+  uint32_t length = desc->length;
   bool write = (flags & VIRTQ_DESC_F_WRITE) != 0;
   if (!write && queue->writable_count > 0) fail("DESC_ORDER");
   if (length == 0) return;
   if (!in_guest(queue->guest, address, length)) fail("DESC_OUT_OF_GUEST");
-  queue->bytes += length;
-  if (queue->bytes > CHAIN_BYTES_MAX) fail("CHAIN_BYTES_OVERFLOW");
-  struct chain_segment *segment = &queue->segments[queue->readable_count + queue->writable_count];
+  uint64_t bytes = queue->bytes + length;
+  if (bytes > CHAIN_BYTES_MAX) fail("CHAIN_BYTES_OVERFLOW");
+  queue->bytes = bytes;
+  struct chain_segment *segment = &queue->segments[queue->segment_count++];
   segment->address = address;
   segment->length = length;
   if (write) {
     queue->writable_count++;
     queue->writable_bytes += length;
-  } else {
-    queue->readable_count++;
   }
 }
 
-static void walk_table(struct queue *queue, uint64_t address, uint32_t length) {
+static void walk_table(struct queue *queue, const struct desc *indirect, uint16_t flags, uint32_t count) {
+  uint64_t address = indirect->address;
+  uint32_t length = indirect->length;
+  if (flags & VIRTQ_DESC_F_NEXT || count > 1) fail("INDIRECT_WITH_NEXT");
   if (length == 0 || length % 16 != 0) fail("INDIRECT_BAD_SIZE");
   uint32_t entries = length / 16;
   if (entries > INDIRECT_MAX) fail("INDIRECT_TOO_LONG");
   if (!in_guest(queue->guest, address, length)) fail("INDIRECT_OUT_OF_GUEST");
   const struct desc *list = (const struct desc *)(queue->guest.bytes + address);
-  for (uint32_t entry = 0; entry < entries; entry++) {
-    struct desc desc = list[entry];
-    push(queue, desc.address, desc.length, desc.fourth);
-  }
-}
-
-static bool is_available(uint16_t flags, bool wrap) {
-  return (flags & AVAIL_AND_USED) == (wrap ? VIRTQ_DESC_F_AVAIL : VIRTQ_DESC_F_USED);
+  for (uint32_t entry = 0; entry < entries; entry++) push(queue, &list[entry], list[entry].fourth);
 }
 
 /* Takes the chain at the take position, if it is available; its token, or 0. */
@@ -197,33 +194,30 @@ static uint32_t take(struct queue *queue) {
   uint32_t chain = queue->device_free;
   uint32_t slot = queue->take_slot;
   bool wrap = queue->take_wrap;
-  uint16_t flags = load_flags(queue, slot);
-  if (!is_available(flags, wrap)) return 0;
-  queue->readable_count = queue->writable_count = 0;
-  queue->bytes = queue->writable_bytes = 0;
   uint32_t count = 0;
+  queue->segment_count = queue->writable_count = 0;
+  queue->bytes = queue->writable_bytes = 0;
   for (;;) {
+    const struct desc *desc = &queue->ring[slot];
+    uint16_t flags = load_flags(queue, slot);
+    if ((flags & AVAIL_AND_USED) != (wrap ? VIRTQ_DESC_F_AVAIL : VIRTQ_DESC_F_USED)) {
+      if (count == 0) return 0;
+      fail("PACKED_NOT_AVAILABLE");
+    }
     count++;
     if (queue->device_in_flight + count > queue->size) fail("RING_INDEX_JUMP");
-    struct desc desc = queue->ring[slot];
-    if (flags & VIRTQ_DESC_F_INDIRECT) {
-      if (flags & VIRTQ_DESC_F_NEXT || count > 1) fail("INDIRECT_WITH_NEXT");
-      walk_table(queue, desc.address, desc.length);
-    } else {
-      push(queue, desc.address, desc.length, flags);
-    }
+    if (flags & VIRTQ_DESC_F_INDIRECT) walk_table(queue, desc, flags, count);
+    else push(queue, desc, flags);
     slot++;
     if (slot == queue->size) {
       slot = 0;
       wrap = !wrap;
     }
     if (!(flags & VIRTQ_DESC_F_NEXT)) {
-      queue->device_id[chain] = desc.third;
+      queue->device_id[chain] = desc->third;
       break;
     }
     if (count == queue->size) fail("CHAIN_TOO_LONG");
-    flags = load_flags(queue, slot);
-    if (!is_available(flags, wrap)) fail("PACKED_NOT_AVAILABLE");
   }
   queue->take_slot = slot;
   queue->take_wrap = wrap;
@@ -236,9 +230,8 @@ static uint32_t take(struct queue *queue) {
 
 static void complete(struct queue *queue, uint32_t token, uint32_t written) {
   uint32_t chain = token & 0xffff;
-  if (chain >= queue->size) fail("COMPLETE_UNKNOWN");
+  if (chain >= queue->size || queue->device_count[chain] == 0) fail("COMPLETE_UNKNOWN");
   uint32_t count = queue->device_count[chain];
-  if (count == 0) fail("COMPLETE_UNKNOWN");
   if (queue->device_generation[chain] != token >> 16) fail("STALE_TOKEN");
   if (written > queue->device_writable[chain]) fail("COMPLETE_LEN_OVERFLOW");
   queue->device_count[chain] = 0;
@@ -256,9 +249,11 @@ static void complete(struct queue *queue, uint32_t token, uint32_t written) {
   } else {
     store_flags(queue, slot, flags);
   }
-  queue->device_used_slot += count;
-  if (queue->device_used_slot >= queue->size) {
-    queue->device_used_slot -= queue->size;
+  uint32_t next = slot + count;
+  if (next < queue->size) {
+    queue->device_used_slot = next;
+  } else {
+    queue->device_used_slot = next - queue->size;
     queue->device_used_wrap = !queue->device_used_wrap;
   }
 }
@@ -286,9 +281,10 @@ uint32_t queue_witness(struct queue *queue, uint32_t budget, uint32_t *seen) {
   for (; served < budget; served++) {
     held[served] = take(queue);
     if (held[served] == 0) break;
-    for (uint32_t s = 0; s < queue->readable_count + queue->writable_count; s++) {
+    uint32_t readable = queue->segment_count - queue->writable_count;
+    for (uint32_t s = 0; s < queue->segment_count; s++) {
       const struct chain_segment *segment = &queue->segments[s];
-      *seen += seen_of((uint32_t)segment->address, segment->length, s >= queue->readable_count);
+      *seen += seen_of((uint32_t)segment->address, segment->length, s >= readable);
     }
   }
   for (uint32_t i = 0; i < served; i++) complete(queue, held[i], 0);
@@ -315,9 +311,11 @@ uint32_t queue_reclaim(struct queue *queue, uint32_t budget, struct used *used) 
     queue->count_of[id] = 0;
     queue->link_to[id] = (uint16_t)queue->free_id;
     queue->free_id = id;
-    queue->used_slot = slot + count;
-    if (queue->used_slot >= queue->size) {
-      queue->used_slot -= queue->size;
+    uint32_t next = slot + count;
+    if (next < queue->size) {
+      queue->used_slot = next;
+    } else {
+      queue->used_slot = next - queue->size;
       queue->used_wrap = !queue->used_wrap;
     }
   }

@@ -158,6 +158,13 @@ static uint32_t available(struct queue *queue) {
   return newly;
 }
 
+static void judge_table(const struct queue *queue, const struct desc *desc) {
+  if (desc->third & VIRTQ_DESC_F_NEXT) fail("INDIRECT_WITH_NEXT");
+  if (desc->length == 0 || desc->length % 16 != 0) fail("INDIRECT_BAD_SIZE");
+  if (desc->length > 16 * INDIRECT_MAX) fail("INDIRECT_TOO_LONG");
+  if (!in_guest(queue->guest, desc->address, desc->length)) fail("INDIRECT_OUT_OF_GUEST");
+}
+
 /* Follows `next` in the ring, and in the table that an indirect descriptor names; gives the writable bytes. */
 static uint64_t walk(struct queue *queue, uint32_t head) {
   const struct desc *list = queue->table;
@@ -169,10 +176,7 @@ static uint64_t walk(struct queue *queue, uint32_t head) {
     struct desc desc = list[slot];
     if (desc.third & VIRTQ_DESC_F_INDIRECT) {
       if (is_table) fail("INDIRECT_NESTED");
-      if (desc.third & VIRTQ_DESC_F_NEXT) fail("INDIRECT_WITH_NEXT");
-      if (desc.length == 0 || desc.length % 16 != 0) fail("INDIRECT_BAD_SIZE");
-      if (desc.length > 16 * INDIRECT_MAX) fail("INDIRECT_TOO_LONG");
-      if (!in_guest(queue->guest, desc.address, desc.length)) fail("INDIRECT_OUT_OF_GUEST");
+      judge_table(queue, &desc);
       list = (const struct desc *)(queue->guest.bytes + desc.address);
       entries = desc.length / 16;
       slot = 0;
