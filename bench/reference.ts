@@ -5,7 +5,7 @@ const REFERENCES: readonly (readonly [pattern: RegExp, reference: string])[] = [
   [/^(?:wasm-device-.*|js-device|v86)$/, "wasm-device-in-wasm"],
   [/^wasm-split$/, ""],
   [/^wasm-packed$/, "wasm-split"],
-  [/-packed(?:-in-order)?$/, "wasm-packed"],
+  [/-packed(?:-in-order)?(?:-scalar)?$/, "wasm-packed"],
 ];
 
 /** The ring whose time is 1 in the row of `ring`, or "" for those that are the measure themselves. */

@@ -31,6 +31,7 @@ const QUICK_RINGS = [
 const LOOPBACK_RINGS = [
   ...QUICK_RINGS.slice(0, 3),
   "wasm-packed-in-order",
+  "wasm-packed-in-order-scalar",
   ...QUICK_RINGS.slice(3, 5),
   "js-tuned-split",
   "js-tuned-packed",
