@@ -62,6 +62,7 @@ export class WasmRing extends Loopback {
   protected readonly driver: DriverVerbs;
   protected readonly device: DeviceVerbs;
   readonly #places: readonly Place[];
+  protected readonly exports: CoreExports;
   readonly #batch: number;
   readonly #backend: number;
   readonly #arms: boolean;
@@ -81,9 +82,9 @@ export class WasmRing extends Loopback {
   ) {
     super(workload);
     this.core = loadCoreSync({ guestBytes: guestBytes(workload), ...options });
-    const exports = exportsOn(this.core);
-    this.driver = driverVerbs(exports, kind.layout);
-    this.device = deviceVerbs(exports, kind.layout);
+    this.exports = exportsOn(this.core);
+    this.driver = driverVerbs(this.exports, kind.layout);
+    this.device = deviceVerbs(this.exports, kind.layout);
     this.#batch = workload.batch;
     this.#backend = BACKENDS[workload.device];
     this.#arms = workload.notify !== "off";
@@ -97,6 +98,11 @@ export class WasmRing extends Loopback {
       this.driver.arm(q, 0);
       this.device.arm(q);
     }
+  }
+
+  /** The struct of the queue whose turn it is. */
+  protected get q(): number {
+    return this.#q;
   }
 
   /** Groups of four descriptors that the first queue moved at a time. */

@@ -26,6 +26,8 @@ const run = (job: Job): Promise<Outcome[]> => {
     : work(adapter, { ...job, effort: { samples: 2, sampleNs: 100, warmUpNs: 100 } });
 };
 
+const counters = countAll();
+
 describe("every suite", () => {
   it.each(SUITES)("$name runs, and its document follows the schema", async (suite) => {
     const rows = await sweep([suite], { processes: 2, run });
@@ -44,7 +46,7 @@ describe("every suite", () => {
       environment: environment("0.0.0", 1),
       rows,
       goals: judgeGoals(rows, 0),
-      counters: countAll(),
+      counters,
     };
     validate(JSON.parse(JSON.stringify(document)));
     expect(validate.errors ?? []).toEqual([]);
