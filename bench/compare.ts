@@ -4,8 +4,13 @@ import type { BenchDocument, Row } from "./result";
 
 /** A change below this is never called one. */
 const FLOOR = 0.05;
-/** How many times the spread of both results a change must exceed. */
-const SPREADS = 3;
+/**
+ * Standard error of a median of n normal values, times √n, in half distances of their quartiles: √(π/2) standard
+ * deviations, each 1 / 0.6745 of such a half.
+ */
+const MEDIAN_ERROR = Math.sqrt(Math.PI / 2) / 0.6745;
+/** How many standard errors a change must exceed. */
+const ERRORS = 4;
 
 /** One figure, before and after. */
 export interface Change {
@@ -46,15 +51,21 @@ export function compare(before: BenchDocument, after: BenchDocument): Comparison
   };
 }
 
-function changeOf(before: Row, after: Row): Change[] {
+/** One figure before and after; nothing where one is missing. */
+export function changeOf(before: Row, after: Row): Change[] {
   if (before.ns === undefined || after.ns === undefined) return [];
   const ratio = after.ns / before.ns;
-  const bound = Math.max(FLOOR, SPREADS * ((before.spread ?? 0) + (after.spread ?? 0)));
+  const bound = Math.max(FLOOR, ERRORS * Math.hypot(errorOf(before), errorOf(after)));
   const verdict = ratio > 1 + bound ? "slower" : ratio < 1 / (1 + bound) ? "faster" : "same";
   const { suite, ring, group, column } = after;
   return [
     { suite, ring, cell: `${group}, ${column}`, before: before.ns, after: after.ns, ratio, bound, verdict },
   ];
+}
+
+/** Standard error of a row's figure, as a share: more processes say more. */
+function errorOf({ spread = 0, processes }: Row): number {
+  return (MEDIAN_ERROR * spread) / Math.sqrt(Math.max(1, processes.length));
 }
 
 const key = ({ suite, ring, group, column }: Row): string => [suite, ring, group, column].join("\n");

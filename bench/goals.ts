@@ -1,5 +1,5 @@
 /** The goals P1 to P10: which figures each divides, what it must reach, and what we are after. */
-import { type Goal, NOISY, type Row, summary } from "./result";
+import { type Goal, NOISY, type Row, ratioOf } from "./result";
 import { SUITES, type Suite } from "./suites";
 
 /** A ratio of two figures of a suite. */
@@ -189,11 +189,7 @@ function judge({ id, what, suite, over, under, must, goal, sense }: GoalSpec, ro
     return { ...base, ratio: null, verdict: "not measured", why: `${missing[0]}: ${why}`, noisy: false };
   }
   // Processes that ran beside each other are divided, so that what slowed both doesn't count.
-  const ratios = dividend.processes.flatMap(({ p10 }, i) => {
-    const other = divisor.processes[i];
-    return other === undefined ? [] : [p10 / other.p10];
-  });
-  const { median, spread } = summary(ratios);
+  const { median, spread } = ratioOf(dividend, divisor);
   const meets = (bound: number) => (sense === "most" ? median <= bound : median >= bound);
   const verdict = meets(goal) ? "met" : meets(must) ? "must met" : "missed";
   return { ...base, ratio: median, verdict, noisy: spread > NOISY };

@@ -5,11 +5,12 @@ const REFERENCES: readonly (readonly [pattern: RegExp, reference: string])[] = [
   [/^(?:wasm-device-.*|js-device|v86)$/, "wasm-device-in-wasm"],
   [/^wasm-split$/, ""],
   [/^wasm-packed$/, "wasm-split"],
-  [/-packed(?:-in-order)?$/, "wasm-packed"],
+  [/-packed(?:-in-order)?(?:-scalar)?$/, "wasm-packed"],
 ];
 
 /** The ring whose time is 1 in the row of `ring`, or "" for those that are the measure themselves. */
 export function referenceOf(ring: string): string {
-  if (ring.endsWith(" (again)")) return ring.replace(" (again)", "");
+  const twin = / \((?:again|slowed)\)$/;
+  if (twin.test(ring)) return ring.replace(twin, "");
   return REFERENCES.find(([pattern]) => pattern.test(ring))?.[1] ?? "wasm-split";
 }

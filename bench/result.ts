@@ -95,6 +95,16 @@ export function rowOf(suite: string, ring: string, cell: Cell, outcomes: readonl
   return { ...base, status: "measured", ns: median, spread, noisy: spread > NOISY, processes };
 }
 
+/** How many times as long one row takes as another, by pairs of processes that ran beside each other. */
+export function ratioOf(dividend: Row, divisor: Row): { median: number; spread: number } {
+  return summary(
+    dividend.processes.flatMap(({ p10 }, i) => {
+      const other = divisor.processes[i];
+      return other === undefined ? [] : [p10 / other.p10];
+    }),
+  );
+}
+
 /** Median, and half the distance of the quartiles as its share. */
 export function summary(values: readonly number[]): { median: number; spread: number } {
   const sorted = values.toSorted((a, b) => a - b);

@@ -1,11 +1,14 @@
-/** Runs suites: fresh processes that take turns, ring by ring, so that whatever the machine does meets all alike. */
+/**
+ * Runs suites: fresh processes that take turns, ring by ring, so that whatever the machine does meets all alike. One
+ * process measures one cell: an engine compiles for what it meets first, and what came first decided up to a third.
+ */
 import type { Job, Outcome } from "./job";
 import { type Row, rowOf } from "./result";
 import type { Cell, Suite } from "./suites";
 
 /** How a sweep is done. */
 export interface SweepOptions {
-  /** Fresh processes for each ring and group. */
+  /** Fresh processes for each ring and cell. */
   readonly processes: number;
   readonly run: (job: Job) => Promise<Outcome[]>;
   readonly onProgress?: (suite: string, done: number, all: number) => void;
@@ -13,16 +16,19 @@ export interface SweepOptions {
 
 /** Measures every cell of the suites; a ring that is wrong or missing is not asked again. */
 export async function sweep(suites: readonly Suite[], options: SweepOptions): Promise<Row[]> {
-  const all = suites.reduce((sum, suite) => sum + turns(suite) * options.processes, 0);
+  const all = suites.reduce(
+    (sum, { cells, rings }) => sum + cells.length * rings.length * options.processes,
+    0,
+  );
   let done = 0;
   const rows: Row[] = [];
   for (const suite of suites) {
     const found = new Map<string, Outcome[]>();
     for (let round = 0; round < options.processes; round++) {
-      for (const cells of groups(suite)) {
+      for (const cell of suite.cells) {
         for (let turn = 0; turn < suite.rings.length; turn++) {
           const ring = suite.rings[(turn + round) % suite.rings.length] as string;
-          await measureGroup(ring, cells, found, options);
+          await measureCell(ring, cell, found, options);
           options.onProgress?.(suite.name, ++done, all);
         }
       }
@@ -34,27 +40,15 @@ export async function sweep(suites: readonly Suite[], options: SweepOptions): Pr
   return rows;
 }
 
-async function measureGroup(
+async function measureCell(
   ring: string,
-  cells: readonly Cell[],
+  cell: Cell,
   found: Map<string, Outcome[]>,
   { run }: SweepOptions,
 ): Promise<void> {
-  const open = cells.filter((cell) =>
-    (found.get(key(ring, cell)) ?? []).every(({ kind }) => kind === "measured"),
-  );
-  if (open.length === 0) return;
-  const outcomes = await run({ ring, choices: open.map(({ choice }) => choice) });
-  open.forEach((cell, i) => {
-    const outcome = outcomes[i];
-    if (outcome) found.set(key(ring, cell), [...(found.get(key(ring, cell)) ?? []), outcome]);
-  });
+  const before = found.get(key(ring, cell)) ?? [];
+  if (before.some(({ kind }) => kind !== "measured")) return;
+  found.set(key(ring, cell), [...before, ...(await run({ ring, choices: [cell.choice] }))]);
 }
 
 const key = (ring: string, { group, column }: Cell): string => `${ring}\n${group}\n${column}`;
-const turns = (suite: Suite): number => groups(suite).length * suite.rings.length;
-
-function groups(suite: Suite): (readonly Cell[])[] {
-  const names = [...new Set(suite.cells.map(({ group }) => group))];
-  return names.map((name) => suite.cells.filter(({ group }) => group === name));
-}

@@ -2,7 +2,7 @@
  * What the accesses of two sides mean: distinct lines, lines of the rings that change hands, and the bursts in which a
  * PCI device would reach them. A model with stated rules (bench/README.md), not a machine.
  */
-import { DEVICE, DRIVER } from "./instrument";
+import { DEVICE, DRIVER } from "./sides";
 
 const LINE = 64;
 /** A burst crosses no 4 KiB boundary. */

@@ -3,8 +3,9 @@
  * each access to memory, a counter for each run of straight-line code, and a mark where one side calls into the other.
  *
  * Host imports, module "count": load and store (address, offset, bytes), copy (target, source, bytes),
- * fill (target, bytes), enter (side), leave (). The i64 global "instructions" is exported.
+ * fill (target, bytes), enter (side), leave (), change (side). The i64 global "instructions" is exported.
  */
+import { bodiesOf, CODE, EXPORT, enterBody, GLOBAL, IMPORT, type Module, parse, TYPE } from "./module";
 import {
   BLOCK,
   BR,
@@ -20,24 +21,8 @@ import {
   RETURN,
   readInstruction,
 } from "./opcodes";
+import { type Sides, sidesOf } from "./sides";
 import { name, s32, u32, vector, WasmReader } from "./wasm-reader";
-
-/** The sides as `enter` names them. */
-export const DRIVER = 1;
-export const DEVICE = 2;
-
-/** The side that an export belongs to by its name; 0: neither, as for set-up. */
-export function sideOf(exported: string): number {
-  if (/driver/i.test(exported)) return DRIVER;
-  return /device/i.test(exported) ? DEVICE : 0;
-}
-
-const TYPE = 1;
-const IMPORT = 2;
-const FUNCTION = 3;
-const GLOBAL = 6;
-const EXPORT = 7;
-const CODE = 10;
 
 /** Host functions in the order of their indices, with the number of i32 that they take. */
 const HOST = [
@@ -47,6 +32,7 @@ const HOST = [
   ["fill", 2],
   ["enter", 1],
   ["leave", 0],
+  ["change", 1],
 ] as const;
 const hostIndex = (host: (typeof HOST)[number][0]): number => HOST.findIndex(([known]) => known === host);
 const callHost = (host: (typeof HOST)[number][0]): number[] => [CALL, ...u32(hostIndex(host))];
@@ -55,34 +41,18 @@ const callHost = (host: (typeof HOST)[number][0]): number[] => [CALL, ...u32(hos
 const LOCAL_TYPES = [I32, I64, 0x7d, 0x7c, 0x7b, I32, I64, I32];
 const ADDRESS_LOCAL = 7;
 
-interface Module {
-  readonly sections: ReadonlyMap<number, Uint8Array>;
-  readonly order: readonly number[];
-  /** Parameters of each type, and the type of each function. */
-  readonly parameters: readonly number[];
-  readonly functionTypes: readonly number[];
-  readonly globals: number;
-  readonly exports: readonly { readonly text: string; readonly kind: number; readonly index: number }[];
-}
-
-/** Options of {@link instrument}. */
-export interface InstrumentOptions {
-  /** Puts a load in front of every store, to see that the counters notice. */
-  readonly extraLoad?: boolean;
-}
-
 /**
  * Instruments a module that imports nothing but its memory.
  *
  * @throws Error for instructions that can't be counted
  */
-export function instrument(bytes: Uint8Array, options: InstrumentOptions = {}): Uint8Array<ArrayBuffer> {
+export function instrument(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const module = parse(bytes);
   const sides = sidesOf(module);
-  const out = [...bytes.subarray(0, 8)];
+  const out = [...module.preamble];
   for (const id of module.order) {
     const body = module.sections.get(id) as Uint8Array;
-    const changed = changedSection(id, body, module, sides, options);
+    const changed = changedSection(id, body, module, sides);
     out.push(id, ...u32(changed.length));
     for (const byte of changed) out.push(byte);
   }
@@ -93,8 +63,7 @@ function changedSection(
   id: number,
   body: Uint8Array,
   module: Module,
-  sides: readonly number[],
-  options: InstrumentOptions,
+  sides: Sides,
 ): Iterable<number> & ArrayLike<number> {
   switch (id) {
     case TYPE:
@@ -117,7 +86,7 @@ function changedSection(
     case EXPORT:
       return exportSection(module);
     case CODE:
-      return codeSection(body, module, sides, options);
+      return codeSection(module, sides);
     default:
       return body;
   }
@@ -141,43 +110,23 @@ function exportSection({ exports, globals }: Module): number[] {
   ];
 }
 
-function codeSection(
-  body: Uint8Array,
-  module: Module,
-  sides: readonly number[],
-  options: InstrumentOptions,
-): number[] {
-  const reader = new WasmReader(body);
-  const count = reader.u32();
-  const out = u32(count);
-  for (let f = 0; f < count; f++) {
-    const size = reader.u32();
-    const code = functionBody(body.subarray(reader.at, reader.at + size), f, module, sides, options);
-    reader.skip(size);
+function codeSection(module: Module, sides: Sides): number[] {
+  const bodies = bodiesOf(module);
+  const out = u32(bodies.length);
+  for (const [f, body] of bodies.entries()) {
+    const code = functionBody(body, f, module, sides);
     out.push(...u32(code.length));
     for (const byte of code) out.push(byte);
   }
   return out;
 }
 
-function functionBody(
-  body: Uint8Array,
-  f: number,
-  module: Module,
-  sides: readonly number[],
-  options: InstrumentOptions,
-): number[] {
-  const reader = new WasmReader(body);
-  const groups = reader.u32();
-  let locals = module.parameters[module.functionTypes[f] as number] as number;
-  const declared = reader.at;
-  for (let i = 0; i < groups; i++) {
-    locals += reader.u32();
-    reader.byte();
-  }
+function functionBody(body: Uint8Array, f: number, module: Module, sides: Sides): number[] {
+  const { reader, groups, declarations, locals: declared } = enterBody(body);
+  const locals = declared + (module.parameters[module.functionTypes[f] as number] as number);
   const out = [
     ...u32(groups + LOCAL_TYPES.length),
-    ...body.subarray(declared, reader.at),
+    ...declarations,
     ...LOCAL_TYPES.flatMap((type) => [1, type]),
   ];
   // A run of straight-line code waits until its length is known.
@@ -197,7 +146,7 @@ function functionBody(
     const instruction = readInstruction(reader);
     const text = body.subarray(from, reader.at);
     if (!isStructure(instruction.opcode)) length++;
-    run.push(...instrumented(instruction, text, locals, sides, sides[f] as number, options));
+    run.push(...instrumented(instruction, text, locals, sides, sides.ofFunction[f] as number));
     if (endsRun(instruction.opcode)) endRun();
   }
   endRun();
@@ -220,21 +169,29 @@ function endsRun(opcode: number): boolean {
 }
 
 function instrumented(
-  { access, bulk, callee }: Instruction,
+  { access, bulk, callee, global }: Instruction,
   text: Uint8Array,
   locals: number,
-  sides: readonly number[],
+  sides: Sides,
   ownSide: number,
-  { extraLoad = false }: InstrumentOptions,
 ): number[] {
   const local = (i: number) => u32(locals + i);
   const get = (i: number) => [0x20, ...local(i)];
   const set = (i: number) => [0x21, ...local(i)];
   if (callee !== undefined) {
     const call = [CALL, ...u32(callee + HOST.length)];
-    const side = sides[callee] as number;
+    const side = sides.ofFunction[callee] as number;
     if (side === 0 || side === ownSide) return call;
     return [I32_CONST, ...s32(side), ...callHost("enter"), ...call, ...callHost("leave")];
+  }
+  if (global !== undefined && global === sides.marker) {
+    return [
+      ...set(ADDRESS_LOCAL),
+      ...get(ADDRESS_LOCAL),
+      ...callHost("change"),
+      ...get(ADDRESS_LOCAL),
+      ...text,
+    ];
   }
   if (bulk !== undefined) {
     const told =
@@ -262,87 +219,11 @@ function instrumented(
     ...(second === undefined ? [] : set(second)),
     ...(first === undefined ? [] : set(first)),
     ...set(ADDRESS_LOCAL),
-    ...(access.loads || extraLoad ? tell("load") : []),
+    ...(access.loads ? tell("load") : []),
     ...(access.stores ? tell("store") : []),
     ...get(ADDRESS_LOCAL),
     ...(first === undefined ? [] : get(first)),
     ...(second === undefined ? [] : get(second)),
     ...text,
   ];
-}
-
-function parse(bytes: Uint8Array): Module {
-  const reader = new WasmReader(bytes, 8);
-  const sections = new Map<number, Uint8Array>();
-  const order: number[] = [];
-  while (reader.at < bytes.length) {
-    const id = reader.byte();
-    const size = reader.u32();
-    if (id !== 0) {
-      sections.set(id, bytes.subarray(reader.at, reader.at + size));
-      order.push(id);
-    }
-    reader.skip(size);
-  }
-  const section = (id: number) => new WasmReader(sections.get(id) ?? Uint8Array.of(0));
-  return {
-    sections,
-    order,
-    parameters: readTypes(section(TYPE)),
-    functionTypes: readVector(section(FUNCTION), (from) => from.u32()),
-    globals: section(GLOBAL).u32(),
-    exports: readVector(section(EXPORT), (from) => {
-      const length = from.u32();
-      const text = new TextDecoder().decode(from.bytes.subarray(from.at, from.at + length));
-      from.skip(length);
-      return { text, kind: from.byte(), index: from.u32() };
-    }),
-  };
-}
-
-/** How many parameters each type has. */
-function readTypes(reader: WasmReader): number[] {
-  return readVector(reader, (from) => {
-    from.byte();
-    const parameters = from.u32();
-    from.skip(parameters);
-    from.skip(from.u32());
-    return parameters;
-  });
-}
-
-function readVector<T>(reader: WasmReader, read: (reader: WasmReader) => T): T[] {
-  return Array.from({ length: reader.u32() }, () => read(reader));
-}
-
-/** The side of each function: that of the exports that reach it, or 0 if both do, or none. */
-function sidesOf(module: Module): number[] {
-  const callees = calleesOf(module);
-  const reached = module.functionTypes.map(() => 0);
-  const visit = (f: number, side: number) => {
-    if (((reached[f] as number) & side) === side) return;
-    reached[f] = (reached[f] as number) | side;
-    for (const callee of callees[f] as number[]) visit(callee, side);
-  };
-  for (const { text, kind, index } of module.exports) {
-    if (kind === 0 && sideOf(text) !== 0) visit(index, sideOf(text));
-  }
-  return reached.map((side) => (side === (DRIVER | DEVICE) ? 0 : side));
-}
-
-function calleesOf(module: Module): number[][] {
-  const reader = new WasmReader(module.sections.get(CODE) as Uint8Array);
-  return readVector(reader, (from) => {
-    const end = from.u32() + from.at;
-    for (let groups = from.u32(); groups > 0; groups--) {
-      from.u32();
-      from.byte();
-    }
-    const callees: number[] = [];
-    while (from.at < end) {
-      const { callee } = readInstruction(from);
-      if (callee !== undefined) callees.push(callee);
-    }
-    return callees;
-  });
 }

@@ -13,6 +13,7 @@ export const BR = 0x0c;
 export const BR_TABLE = 0x0e;
 export const RETURN = 0x0f;
 export const CALL = 0x10;
+const GLOBAL_SET = 0x24;
 export const I32_CONST = 0x41;
 const MISC = 0xfc;
 const SIMD = 0xfd;
@@ -43,6 +44,8 @@ export interface Instruction {
   readonly bulk?: "copy" | "fill";
   /** The function that a `call` names. */
   readonly callee?: number;
+  /** The global that a `global.set` names. */
+  readonly global?: number;
 }
 
 type Kind = readonly [bytes: number, stored: number | undefined];
@@ -84,6 +87,8 @@ export function readInstruction(reader: WasmReader): Instruction {
       return { opcode };
     case CALL:
       return { opcode, callee: reader.u32() };
+    case GLOBAL_SET:
+      return { opcode, global: reader.u32() };
     case BR_TABLE:
       for (let left = reader.u32(); left >= 0; left--) reader.u32();
       return { opcode };

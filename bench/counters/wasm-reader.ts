@@ -34,6 +34,18 @@ export class WasmReader {
   skip(bytes: number): void {
     this.at += bytes;
   }
+
+  /** A name: its length, and UTF-8. */
+  name(): string {
+    const length = this.u32();
+    this.skip(length);
+    return new TextDecoder().decode(this.bytes.subarray(this.at - length, this.at));
+  }
+
+  /** A vector: its length, and what `item` reads. */
+  list<T>(item: () => T): T[] {
+    return Array.from({ length: this.u32() }, item);
+  }
 }
 
 /** An unsigned LEB128. */

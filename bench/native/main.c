@@ -6,17 +6,22 @@
 #include "ring.h"
 #include <time.h>
 
-uint8_t guest[GUEST_BYTES] __attribute__((aligned(4096)));
-uint32_t queue_size;
-uint32_t batch;
-uint32_t submission_bytes;
-uint8_t submissions[QUEUE_MAX * 80] __attribute__((aligned(64)));
-uint32_t tokens[QUEUE_MAX];
-struct used used_records[QUEUE_MAX];
+enum { SUBMISSION_BYTES_MAX = 80 };
+
+static uint8_t guest_bytes[GUEST_BYTES] __attribute__((aligned(4096)));
+static uint8_t records[QUEUE_MAX * SUBMISSION_BYTES_MAX] __attribute__((aligned(64)));
+static uint32_t tokens[QUEUE_MAX];
+static struct used used[QUEUE_MAX];
 
 void fail(const char *code) {
   fprintf(stderr, "%s\n", code);
   exit(1);
+}
+
+void *allocate(size_t count, size_t bytes) {
+  void *memory = calloc(count, bytes);
+  if (memory == NULL) fail("out of memory");
+  return memory;
 }
 
 static uint64_t now(void) {
@@ -25,48 +30,55 @@ static uint64_t now(void) {
   return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-static uint32_t used_lengths(void) {
+static uint32_t used_lengths(uint32_t batch) {
   uint32_t lengths = 0;
   for (uint32_t i = 0; i < batch; i++) {
-    if (used_records[i].token != tokens[i]) fail("another token came back");
-    lengths += used_records[i].length;
+    if (used[i].token != tokens[i]) fail("another token came back");
+    lengths += used[i].length;
   }
   return lengths;
 }
 
-static uint64_t run(uint64_t rounds) {
+static uint64_t run(struct queue *queue, struct submissions submissions, uint64_t rounds) {
+  uint32_t batch = submissions.count;
   uint64_t start = now();
   for (uint64_t round = 0; round < rounds; round++) {
-    if (ring_submit() != batch) fail("the ring was full");
-    if (ring_serve() != batch) fail("a chain was not served");
-    if (ring_reclaim() != batch) fail("a chain did not come back");
+    if (queue_submit(queue, submissions, tokens) != batch) fail("the ring was full");
+    if (queue_serve(queue, batch) != batch) fail("a chain was not served");
+    if (queue_reclaim(queue, batch, used) != batch) fail("a chain did not come back");
   }
   return now() - start;
 }
 
+/* One more batch, served by a device that tells what it was given. */
+static uint32_t prove(struct queue *queue, struct submissions submissions) {
+  uint32_t batch = submissions.count, seen = 0;
+  queue_submit(queue, submissions, tokens);
+  queue_witness(queue, batch, &seen);
+  queue_reclaim(queue, batch, used);
+  used_lengths(batch);
+  return seen;
+}
+
 int main(int argc, char **argv) {
   if (argc != 4) fail("usage: ring QUEUE-SIZE BATCH SUBMISSION-WORDS");
-  queue_size = (uint32_t)atoi(argv[1]);
-  batch = (uint32_t)atoi(argv[2]);
-  uint32_t words = (uint32_t)atoi(argv[3]);
-  submission_bytes = words * 4;
-  if (queue_size > QUEUE_MAX || batch > QUEUE_MAX || submission_bytes > 80) fail("too large");
+  uint32_t queue_size = (uint32_t)atoi(argv[1]), batch = (uint32_t)atoi(argv[2]), words = (uint32_t)atoi(argv[3]);
+  struct submissions submissions = {records, words * 4, batch};
+  if (queue_size > QUEUE_MAX || batch > QUEUE_MAX || submissions.bytes > SUBMISSION_BYTES_MAX) fail("too large");
   for (uint32_t i = 0; i < words * batch; i++) {
     uint32_t word;
     if (scanf("%u", &word) != 1) fail("a submission is missing");
-    memcpy(submissions + 4 * (size_t)i, &word, 4);
+    memcpy(records + 4 * (size_t)i, &word, 4);
   }
-  ring_reset();
+  struct guest guest = {guest_bytes, GUEST_BYTES};
+  struct areas areas = {DESCRIPTOR_AREA, DRIVER_AREA, DEVICE_AREA, TABLES};
+  struct queue *queue = queue_set_up(guest, areas, queue_size);
   unsigned long long chains;
   while (scanf("%llu", &chains) == 1) {
-    uint64_t ns = run(chains / batch);
-    uint32_t used = used_lengths();
-    uint32_t seen = 0;
-    ring_submit();
-    ring_witness(&seen);
-    ring_reclaim();
-    used_lengths();
-    printf("%llu %u %u\n", (unsigned long long)ns, used, seen);
+    uint64_t ns = run(queue, submissions, chains / batch);
+    uint32_t lengths = used_lengths(batch);
+    uint32_t seen = prove(queue, submissions);
+    printf("%llu %u %u\n", (unsigned long long)ns, lengths, seen);
     fflush(stdout);
   }
   return 0;

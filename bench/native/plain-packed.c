@@ -11,280 +11,312 @@ struct event {
 
 enum { AVAIL_AND_USED = VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED };
 
-static struct desc *const ring = (struct desc *)(guest + DESCRIPTOR_AREA);
-static volatile struct event *const driver_event = (volatile struct event *)(guest + DRIVER_AREA);
-static volatile struct event *const device_event = (volatile struct event *)(guest + DEVICE_AREA);
+struct chain_segment {
+  uint64_t address;
+  uint32_t length;
+};
 
-/* Driver half; its per-chain state goes by buffer ID. */
-static uint16_t link_to[QUEUE_MAX], generation[QUEUE_MAX], count_of[QUEUE_MAX];
-static uint64_t writable_of[QUEUE_MAX];
-static uint32_t free_id, free_count, avail_slot, used_slot;
-static bool avail_wrap = true, used_wrap = true;
-static int32_t pending_slot = -1;
-static uint16_t pending_flags;
+struct queue {
+  struct guest guest;
+  uint32_t size;
+  struct desc *ring;
+  volatile struct event *driver_event, *device_event;
+  uint64_t tables;
+  /* Driver half; its per-chain state goes by buffer ID. */
+  uint16_t *link_to, *generation, *count_of;
+  uint64_t *writable_of;
+  uint32_t free_id, free_count, avail_slot, used_slot;
+  bool avail_wrap, used_wrap;
+  int32_t pending_slot;
+  uint16_t pending_flags;
+  /* Device half; its per-chain state goes by a number of its own, free ones being linked. */
+  uint16_t *device_link, *device_generation, *device_count, *device_id;
+  uint64_t *device_writable;
+  uint32_t take_slot, device_free, device_in_flight, device_used_slot;
+  bool take_wrap, device_used_wrap;
+  int32_t device_pending_slot;
+  uint16_t device_pending_flags;
+  /* The chain that `take` read last. */
+  struct chain_segment *segments;
+  uint32_t segment_count, writable_count;
+  uint64_t bytes, writable_bytes;
+};
 
-/* Device half; its per-chain state goes by a number of its own, free ones being linked. */
-static uint16_t device_link[QUEUE_MAX], device_generation[QUEUE_MAX], device_count[QUEUE_MAX], device_id[QUEUE_MAX];
-static uint64_t device_writable[QUEUE_MAX];
-static uint32_t take_slot, device_free, device_in_flight, device_used_slot;
-static bool take_wrap = true, device_used_wrap = true;
-static int32_t device_pending_slot = -1;
-static uint16_t device_pending_flags;
-
-/* The chain that `take` read last. */
-static struct { uint64_t address; uint32_t length; } segments[2 * QUEUE_MAX];
-static uint32_t readable_count, writable_count;
-static uint64_t readable_bytes, writable_bytes;
-
-static uint16_t load_flags(uint32_t slot) { return *(volatile uint16_t *)&ring[slot].fourth; }
-static void store_flags(uint32_t slot, uint16_t flags) { *(volatile uint16_t *)&ring[slot].fourth = flags; }
-
-void ring_reset(void) {
-  for (uint32_t slot = 0; slot < queue_size; slot++) {
-    link_to[slot] = device_link[slot] = (uint16_t)((slot + 1) % queue_size);
-    generation[slot] = device_generation[slot] = 1;
+struct queue *queue_set_up(struct guest guest, struct areas areas, uint32_t size) {
+  struct queue *queue = allocate(1, sizeof *queue);
+  queue->guest = guest;
+  queue->size = size;
+  queue->ring = translate(guest, areas.descriptor, size * sizeof *queue->ring);
+  queue->driver_event = translate(guest, areas.driver, sizeof *queue->driver_event);
+  queue->device_event = translate(guest, areas.device, sizeof *queue->device_event);
+  queue->tables = areas.tables;
+  queue->link_to = allocate(size, sizeof *queue->link_to);
+  queue->generation = allocate(size, sizeof *queue->generation);
+  queue->count_of = allocate(size, sizeof *queue->count_of);
+  queue->writable_of = allocate(size, sizeof *queue->writable_of);
+  queue->device_link = allocate(size, sizeof *queue->device_link);
+  queue->device_generation = allocate(size, sizeof *queue->device_generation);
+  queue->device_count = allocate(size, sizeof *queue->device_count);
+  queue->device_id = allocate(size, sizeof *queue->device_id);
+  queue->device_writable = allocate(size, sizeof *queue->device_writable);
+  queue->segments = allocate(size + INDIRECT_MAX, sizeof *queue->segments);
+  for (uint32_t slot = 0; slot < size; slot++) {
+    queue->link_to[slot] = queue->device_link[slot] = (uint16_t)((slot + 1) % size);
+    queue->generation[slot] = queue->device_generation[slot] = 1;
   }
-  free_count = queue_size;
+  queue->free_count = size;
+  queue->avail_wrap = queue->used_wrap = queue->take_wrap = queue->device_used_wrap = true;
+  queue->pending_slot = queue->device_pending_slot = -1;
+  return queue;
+}
+
+static uint16_t load_flags(const struct queue *queue, uint32_t slot) {
+  return *(volatile uint16_t *)&queue->ring[slot].fourth;
+}
+
+static void store_flags(struct queue *queue, uint32_t slot, uint16_t flags) {
+  *(volatile uint16_t *)&queue->ring[slot].fourth = flags;
 }
 
 /* Writes the next ring descriptor; the flags of the first one since `publish` wait for it. */
-static void place_desc(uint64_t address, uint32_t length, uint32_t id, uint16_t kind) {
-  uint32_t slot = avail_slot;
-  uint16_t flags = (uint16_t)(kind | (avail_wrap ? VIRTQ_DESC_F_AVAIL : VIRTQ_DESC_F_USED));
-  ring[slot].address = address;
-  ring[slot].length = length;
-  ring[slot].third = (uint16_t)id;
-  if (pending_slot < 0) {
-    pending_slot = (int32_t)slot;
-    pending_flags = flags;
+static void place_desc(struct queue *queue, uint64_t address, uint32_t length, uint32_t id, uint16_t kind) {
+  uint32_t slot = queue->avail_slot;
+  uint16_t flags = (uint16_t)(kind | (queue->avail_wrap ? VIRTQ_DESC_F_AVAIL : VIRTQ_DESC_F_USED));
+  queue->ring[slot].address = address;
+  queue->ring[slot].length = length;
+  queue->ring[slot].third = (uint16_t)id;
+  if (queue->pending_slot < 0) {
+    queue->pending_slot = (int32_t)slot;
+    queue->pending_flags = flags;
   } else {
-    store_flags(slot, flags);
+    store_flags(queue, slot, flags);
   }
-  if (slot + 1 == queue_size) {
-    avail_slot = 0;
-    avail_wrap = !avail_wrap;
+  if (slot + 1 == queue->size) {
+    queue->avail_slot = 0;
+    queue->avail_wrap = !queue->avail_wrap;
   } else {
-    avail_slot = slot + 1;
+    queue->avail_slot = slot + 1;
   }
 }
 
-static void place_direct(const struct submission *submission, uint32_t id, uint32_t count) {
+static void place_direct(struct queue *queue, const struct submission *submission, uint32_t id, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) {
     uint16_t write = i < submission->readable ? 0 : VIRTQ_DESC_F_WRITE;
     uint16_t more = i + 1 < count ? VIRTQ_DESC_F_NEXT : 0;
-    place_desc(submission->segments[i].address, submission->segments[i].length, id, write | more);
+    place_desc(queue, submission->segments[i].address, submission->segments[i].length, id, write | more);
   }
 }
 
-static void place_table(const struct submission *submission, uint32_t id, uint32_t count) {
-  uint32_t at = TABLES + id * TABLE_ENTRIES * 16;
-  struct desc *entries = (struct desc *)(guest + at);
+static void place_table(struct queue *queue, const struct submission *submission, uint32_t id, uint32_t count) {
+  uint64_t at = queue->tables + id * TABLE_ENTRIES * 16;
+  struct desc *entries = (struct desc *)(queue->guest.bytes + at);
   for (uint32_t i = 0; i < count; i++) {
     entries[i].address = submission->segments[i].address;
     entries[i].length = submission->segments[i].length;
     entries[i].third = 0;
     entries[i].fourth = i < submission->readable ? 0 : VIRTQ_DESC_F_WRITE;
   }
-  place_desc(at, count * 16, id, VIRTQ_DESC_F_INDIRECT);
+  place_desc(queue, at, count * 16, id, VIRTQ_DESC_F_INDIRECT);
 }
 
-static uint32_t add(const struct submission *submission) {
+static uint32_t add(struct queue *queue, const struct submission *submission) {
   uint32_t readable = submission->readable;
   uint32_t count = readable + submission->writable;
   if (count == 0) fail("a chain has at least one element");
   bool indirect = submission->indirect != 0;
-  if (count > (indirect ? TABLE_ENTRIES : queue_size)) fail("CHAIN_TOO_LONG");
+  if (count > (indirect ? TABLE_ENTRIES : queue->size)) fail("CHAIN_TOO_LONG");
   uint64_t total = 0, writable = 0;
   for (uint32_t i = 0; i < count; i++) {
     const struct segment *segment = &submission->segments[i];
-    if (!in_guest(segment->address, segment->length)) fail("BAD_ARGUMENT");
+    if (!in_guest(queue->guest, segment->address, segment->length)) fail("BAD_ARGUMENT");
     total += segment->length;
     if (i >= readable) writable += segment->length;
   }
   if (total > CHAIN_BYTES_MAX) fail("CHAIN_BYTES_OVERFLOW");
   uint32_t needed = indirect ? 1 : count;
-  if (needed > free_count) return 0;
-  uint32_t id = free_id;
-  if (indirect) place_table(submission, id, count);
-  else place_direct(submission, id, count);
-  free_id = link_to[id];
-  free_count -= needed;
-  count_of[id] = (uint16_t)needed;
-  writable_of[id] = writable;
-  return id | (uint32_t)generation[id] << 16;
+  if (needed > queue->free_count) return 0;
+  uint32_t id = queue->free_id;
+  if (indirect) place_table(queue, submission, id, count);
+  else place_direct(queue, submission, id, count);
+  queue->free_id = queue->link_to[id];
+  queue->free_count -= needed;
+  queue->count_of[id] = (uint16_t)needed;
+  queue->writable_of[id] = writable;
+  return id | (uint32_t)queue->generation[id] << 16;
 }
 
-uint32_t ring_submit(void) {
-  for (uint32_t i = 0; i < batch; i++) {
-    uint32_t token = add(submission_at(i));
+uint32_t queue_submit(struct queue *queue, struct submissions submissions, uint32_t *tokens) {
+  for (uint32_t i = 0; i < submissions.count; i++) {
+    uint32_t token = add(queue, submission_at(submissions, i));
     if (token == 0) return i;
     tokens[i] = token;
   }
-  if (pending_slot < 0) return batch;
-  store_flags((uint32_t)pending_slot, pending_flags);
-  pending_slot = -1;
-  if (device_event->flags == RING_EVENT_FLAGS_DISABLE) return batch;
-  return batch;
+  if (queue->pending_slot < 0) return submissions.count;
+  store_flags(queue, (uint32_t)queue->pending_slot, queue->pending_flags);
+  queue->pending_slot = -1;
+  (void)(queue->device_event->flags == RING_EVENT_FLAGS_DISABLE);
+  return submissions.count;
 }
 
-static void push(uint64_t address, uint32_t length, uint16_t flags) {
+static void push(struct queue *queue, const struct desc *desc, uint16_t flags) {
+  uint64_t address = desc->address;
+  uint32_t length = desc->length;
   bool write = (flags & VIRTQ_DESC_F_WRITE) != 0;
-  if (!write && writable_count > 0) fail("DESC_ORDER");
+  if (!write && queue->writable_count > 0) fail("DESC_ORDER");
   if (length == 0) return;
-  if (!in_guest(address, length)) fail("DESC_OUT_OF_GUEST");
-  if (readable_bytes + writable_bytes + length > CHAIN_BYTES_MAX) fail("CHAIN_BYTES_OVERFLOW");
-  segments[readable_count + writable_count].address = address;
-  segments[readable_count + writable_count].length = length;
+  if (!in_guest(queue->guest, address, length)) fail("DESC_OUT_OF_GUEST");
+  uint64_t bytes = queue->bytes + length;
+  if (bytes > CHAIN_BYTES_MAX) fail("CHAIN_BYTES_OVERFLOW");
+  queue->bytes = bytes;
+  struct chain_segment *segment = &queue->segments[queue->segment_count++];
+  segment->address = address;
+  segment->length = length;
   if (write) {
-    writable_count++;
-    writable_bytes += length;
-  } else {
-    readable_count++;
-    readable_bytes += length;
+    queue->writable_count++;
+    queue->writable_bytes += length;
   }
 }
 
-static void walk_table(uint64_t address, uint32_t length) {
+static void walk_table(struct queue *queue, const struct desc *indirect, uint16_t flags, uint32_t count) {
+  uint64_t address = indirect->address;
+  uint32_t length = indirect->length;
+  if (flags & VIRTQ_DESC_F_NEXT || count > 1) fail("INDIRECT_WITH_NEXT");
   if (length == 0 || length % 16 != 0) fail("INDIRECT_BAD_SIZE");
   uint32_t entries = length / 16;
-  if (entries > 1024) fail("INDIRECT_TOO_LONG");
-  if (!in_guest(address, length)) fail("INDIRECT_OUT_OF_GUEST");
-  const struct desc *list = (const struct desc *)(guest + address);
-  for (uint32_t entry = 0; entry < entries; entry++) {
-    struct desc desc = list[entry];
-    push(desc.address, desc.length, desc.fourth);
-  }
-}
-
-static bool is_available(uint16_t flags, bool wrap) {
-  return (flags & AVAIL_AND_USED) == (wrap ? VIRTQ_DESC_F_AVAIL : VIRTQ_DESC_F_USED);
+  if (entries > INDIRECT_MAX) fail("INDIRECT_TOO_LONG");
+  if (!in_guest(queue->guest, address, length)) fail("INDIRECT_OUT_OF_GUEST");
+  const struct desc *list = (const struct desc *)(queue->guest.bytes + address);
+  for (uint32_t entry = 0; entry < entries; entry++) push(queue, &list[entry], list[entry].fourth);
 }
 
 /* Takes the chain at the take position, if it is available; its token, or 0. */
-static uint32_t take(void) {
-  uint32_t chain = device_free;
-  uint32_t slot = take_slot;
-  bool wrap = take_wrap;
-  uint16_t flags = load_flags(slot);
-  if (!is_available(flags, wrap)) return 0;
-  readable_count = writable_count = 0;
-  readable_bytes = writable_bytes = 0;
+static uint32_t take(struct queue *queue) {
+  uint32_t chain = queue->device_free;
+  uint32_t slot = queue->take_slot;
+  bool wrap = queue->take_wrap;
   uint32_t count = 0;
+  queue->segment_count = queue->writable_count = 0;
+  queue->bytes = queue->writable_bytes = 0;
   for (;;) {
-    count++;
-    if (device_in_flight + count > queue_size) fail("RING_INDEX_JUMP");
-    struct desc desc = ring[slot];
-    if (flags & VIRTQ_DESC_F_INDIRECT) {
-      if (flags & VIRTQ_DESC_F_NEXT || count > 1) fail("INDIRECT_WITH_NEXT");
-      walk_table(desc.address, desc.length);
-    } else {
-      push(desc.address, desc.length, flags);
+    const struct desc *desc = &queue->ring[slot];
+    uint16_t flags = load_flags(queue, slot);
+    if ((flags & AVAIL_AND_USED) != (wrap ? VIRTQ_DESC_F_AVAIL : VIRTQ_DESC_F_USED)) {
+      if (count == 0) return 0;
+      fail("PACKED_NOT_AVAILABLE");
     }
+    count++;
+    if (queue->device_in_flight + count > queue->size) fail("RING_INDEX_JUMP");
+    if (flags & VIRTQ_DESC_F_INDIRECT) walk_table(queue, desc, flags, count);
+    else push(queue, desc, flags);
     slot++;
-    if (slot == queue_size) {
+    if (slot == queue->size) {
       slot = 0;
       wrap = !wrap;
     }
     if (!(flags & VIRTQ_DESC_F_NEXT)) {
-      device_id[chain] = desc.third;
+      queue->device_id[chain] = desc->third;
       break;
     }
-    if (count == queue_size) fail("CHAIN_TOO_LONG");
-    flags = load_flags(slot);
-    if (!is_available(flags, wrap)) fail("PACKED_NOT_AVAILABLE");
+    if (count == queue->size) fail("CHAIN_TOO_LONG");
   }
-  take_slot = slot;
-  take_wrap = wrap;
-  device_in_flight += count;
-  device_free = device_link[chain];
-  device_count[chain] = (uint16_t)count;
-  device_writable[chain] = writable_bytes;
-  return chain | (uint32_t)device_generation[chain] << 16;
+  queue->take_slot = slot;
+  queue->take_wrap = wrap;
+  queue->device_in_flight += count;
+  queue->device_free = queue->device_link[chain];
+  queue->device_count[chain] = (uint16_t)count;
+  queue->device_writable[chain] = queue->writable_bytes;
+  return chain | (uint32_t)queue->device_generation[chain] << 16;
 }
 
-static void complete(uint32_t token, uint32_t written) {
+static void complete(struct queue *queue, uint32_t token, uint32_t written) {
   uint32_t chain = token & 0xffff;
-  if (chain >= queue_size) fail("COMPLETE_UNKNOWN");
-  uint32_t count = device_count[chain];
-  if (count == 0) fail("COMPLETE_UNKNOWN");
-  if (device_generation[chain] != token >> 16) fail("STALE_TOKEN");
-  if (written > device_writable[chain]) fail("COMPLETE_LEN_OVERFLOW");
-  device_count[chain] = 0;
-  device_in_flight -= count;
-  device_generation[chain] = (uint16_t)next_generation(device_generation[chain]);
-  device_link[chain] = (uint16_t)device_free;
-  device_free = chain;
-  uint32_t slot = device_used_slot;
-  uint16_t flags = (uint16_t)((device_used_wrap ? AVAIL_AND_USED : 0) | (written > 0 ? VIRTQ_DESC_F_WRITE : 0));
-  ring[slot].length = written;
-  ring[slot].third = device_id[chain];
-  if (device_pending_slot < 0) {
-    device_pending_slot = (int32_t)slot;
-    device_pending_flags = flags;
+  if (chain >= queue->size || queue->device_count[chain] == 0) fail("COMPLETE_UNKNOWN");
+  uint32_t count = queue->device_count[chain];
+  if (queue->device_generation[chain] != token >> 16) fail("STALE_TOKEN");
+  if (written > queue->device_writable[chain]) fail("COMPLETE_LEN_OVERFLOW");
+  queue->device_count[chain] = 0;
+  queue->device_in_flight -= count;
+  queue->device_generation[chain] = (uint16_t)next_generation(queue->device_generation[chain]);
+  queue->device_link[chain] = (uint16_t)queue->device_free;
+  queue->device_free = chain;
+  uint32_t slot = queue->device_used_slot;
+  uint16_t flags = (uint16_t)((queue->device_used_wrap ? AVAIL_AND_USED : 0) | (written > 0 ? VIRTQ_DESC_F_WRITE : 0));
+  queue->ring[slot].length = written;
+  queue->ring[slot].third = queue->device_id[chain];
+  if (queue->device_pending_slot < 0) {
+    queue->device_pending_slot = (int32_t)slot;
+    queue->device_pending_flags = flags;
   } else {
-    store_flags(slot, flags);
+    store_flags(queue, slot, flags);
   }
-  device_used_slot += count;
-  if (device_used_slot >= queue_size) {
-    device_used_slot -= queue_size;
-    device_used_wrap = !device_used_wrap;
+  uint32_t next = slot + count;
+  if (next < queue->size) {
+    queue->device_used_slot = next;
+  } else {
+    queue->device_used_slot = next - queue->size;
+    queue->device_used_wrap = !queue->device_used_wrap;
   }
 }
 
-static uint32_t publish_used(uint32_t served) {
-  if (device_pending_slot < 0) return served;
-  store_flags((uint32_t)device_pending_slot, device_pending_flags);
-  device_pending_slot = -1;
-  if (driver_event->flags == RING_EVENT_FLAGS_DISABLE) return served;
+static void publish_used(struct queue *queue) {
+  if (queue->device_pending_slot < 0) return;
+  store_flags(queue, (uint32_t)queue->device_pending_slot, queue->device_pending_flags);
+  queue->device_pending_slot = -1;
+  (void)(queue->driver_event->flags == RING_EVENT_FLAGS_DISABLE);
+}
+
+uint32_t queue_serve(struct queue *queue, uint32_t budget) {
+  uint32_t served = 0;
+  for (; served < budget; served++) {
+    uint32_t token = take(queue);
+    if (token == 0) break;
+    complete(queue, token, 0);
+  }
+  publish_used(queue);
   return served;
 }
 
-uint32_t ring_serve(void) {
-  uint32_t served = 0;
-  for (; served < batch; served++) {
-    uint32_t token = take();
-    if (token == 0) break;
-    complete(token, 0);
-  }
-  return publish_used(served);
-}
-
-uint32_t ring_witness(uint32_t *seen) {
-  static uint32_t held[QUEUE_MAX];
-  uint32_t served = 0;
-  for (; served < batch; served++) {
-    held[served] = take();
+uint32_t queue_witness(struct queue *queue, uint32_t budget, uint32_t *seen) {
+  uint32_t held[QUEUE_MAX], served = 0;
+  for (; served < budget; served++) {
+    held[served] = take(queue);
     if (held[served] == 0) break;
-    for (uint32_t s = 0; s < readable_count + writable_count; s++)
-      *seen += seen_of((uint32_t)segments[s].address, segments[s].length, s >= readable_count);
+    uint32_t readable = queue->segment_count - queue->writable_count;
+    for (uint32_t s = 0; s < queue->segment_count; s++) {
+      const struct chain_segment *segment = &queue->segments[s];
+      *seen += seen_of((uint32_t)segment->address, segment->length, s >= readable);
+    }
   }
-  for (uint32_t i = 0; i < served; i++) complete(held[i], 0);
-  return publish_used(served);
+  for (uint32_t i = 0; i < served; i++) complete(queue, held[i], 0);
+  publish_used(queue);
+  return served;
 }
 
-uint32_t ring_reclaim(void) {
+uint32_t queue_reclaim(struct queue *queue, uint32_t budget, struct used *used) {
   uint32_t done = 0;
-  for (; done < batch; done++) {
-    uint32_t slot = used_slot;
-    uint16_t flags = load_flags(slot);
-    if ((flags & AVAIL_AND_USED) != (used_wrap ? AVAIL_AND_USED : 0)) break;
-    uint32_t id = ring[slot].third;
-    if (id >= queue_size) fail("USED_ID_RANGE");
-    uint32_t count = count_of[id];
+  for (; done < budget; done++) {
+    uint32_t slot = queue->used_slot;
+    uint16_t flags = load_flags(queue, slot);
+    if ((flags & AVAIL_AND_USED) != (queue->used_wrap ? AVAIL_AND_USED : 0)) break;
+    uint32_t id = queue->ring[slot].third;
+    if (id >= queue->size) fail("USED_ID_RANGE");
+    uint32_t count = queue->count_of[id];
     if (count == 0) fail("USED_ID_NOT_INFLIGHT");
-    uint32_t length = flags & VIRTQ_DESC_F_WRITE ? ring[slot].length : 0;
-    if (length > writable_of[id]) fail("USED_LEN_OVERFLOW");
-    used_records[done].token = id | (uint32_t)generation[id] << 16;
-    used_records[done].length = length;
-    generation[id] = (uint16_t)next_generation(generation[id]);
-    free_count += count;
-    count_of[id] = 0;
-    link_to[id] = (uint16_t)free_id;
-    free_id = id;
-    used_slot = slot + count;
-    if (used_slot >= queue_size) {
-      used_slot -= queue_size;
-      used_wrap = !used_wrap;
+    uint32_t length = flags & VIRTQ_DESC_F_WRITE ? queue->ring[slot].length : 0;
+    if (length > queue->writable_of[id]) fail("USED_LEN_OVERFLOW");
+    used[done].token = id | (uint32_t)queue->generation[id] << 16;
+    used[done].length = length;
+    queue->generation[id] = (uint16_t)next_generation(queue->generation[id]);
+    queue->free_count += count;
+    queue->count_of[id] = 0;
+    queue->link_to[id] = (uint16_t)queue->free_id;
+    queue->free_id = id;
+    uint32_t next = slot + count;
+    if (next < queue->size) {
+      queue->used_slot = next;
+    } else {
+      queue->used_slot = next - queue->size;
+      queue->used_wrap = !queue->used_wrap;
     }
   }
   return done;

@@ -31,6 +31,7 @@ enum {
   GUEST_BYTES = 1 << 20,
   QUEUE_MAX = 1024,
   GENERATION_MAX = 32767,
+  INDIRECT_MAX = 1024,
 };
 #define CHAIN_BYTES_MAX 0x100000000ull
 
@@ -61,31 +62,56 @@ struct desc {
   uint16_t fourth;
 };
 
-extern uint8_t guest[GUEST_BYTES];
-extern uint32_t queue_size;
-extern uint32_t batch;
-extern uint32_t submission_bytes;
-extern uint8_t submissions[];
-extern uint32_t tokens[QUEUE_MAX];
-extern struct used used_records[QUEUE_MAX];
+/* Guest RAM; address 0 is its first byte. */
+struct guest {
+  uint8_t *bytes;
+  uint64_t length;
+};
 
-/* The ring's own part, in four verbs; each gives the chains that it moved. */
-void ring_reset(void);
-uint32_t ring_submit(void);
-uint32_t ring_serve(void);
-uint32_t ring_reclaim(void);
+/* Guest addresses of a queue's areas and of its slab of indirect tables. */
+struct areas {
+  uint64_t descriptor;
+  uint64_t driver;
+  uint64_t device;
+  uint64_t tables;
+};
+
+/* Submission records, each of so many bytes, one behind the other. */
+struct submissions {
+  const uint8_t *first;
+  uint32_t bytes;
+  uint32_t count;
+};
+
+/*
+ * The ring's own part. Any number of queues may exist: where one lies in guest RAM is translated once, at set-up, and
+ * all of its state hangs on it. Each verb gives the chains that it moved.
+ */
+struct queue;
+struct queue *queue_set_up(struct guest guest, struct areas areas, uint32_t size);
+uint32_t queue_submit(struct queue *queue, struct submissions submissions, uint32_t *tokens);
+uint32_t queue_serve(struct queue *queue, uint32_t budget);
+uint32_t queue_reclaim(struct queue *queue, uint32_t budget, struct used *used);
 /* As serve, but sums up what the device was given. */
-uint32_t ring_witness(uint32_t *seen);
+uint32_t queue_witness(struct queue *queue, uint32_t budget, uint32_t *seen);
 
 /* A breach: the workload has none, so there is nobody to tell. */
 _Noreturn void fail(const char *code);
 
-static inline const struct submission *submission_at(uint32_t i) {
-  return (const struct submission *)(submissions + (size_t)i * submission_bytes);
+/* Zeroed memory of the queue's own. */
+void *allocate(size_t count, size_t bytes);
+
+static inline const struct submission *submission_at(struct submissions submissions, uint32_t i) {
+  return (const struct submission *)(submissions.first + (size_t)i * submissions.bytes);
 }
 
-static inline bool in_guest(uint64_t address, uint64_t length) {
-  return address <= GUEST_BYTES && length <= GUEST_BYTES - address;
+static inline bool in_guest(struct guest guest, uint64_t address, uint64_t length) {
+  return address <= guest.length && length <= guest.length - address;
+}
+
+static inline void *translate(struct guest guest, uint64_t address, uint64_t length) {
+  if (!in_guest(guest, address, length)) fail("an area lies outside guest RAM");
+  return guest.bytes + address;
 }
 
 static inline uint32_t next_generation(uint32_t generation) {

@@ -19,25 +19,30 @@ struct chain {
   uint16_t writable;
 };
 
-static uint64_t *const table = (uint64_t *)(guest + DESCRIPTOR_AREA);
-static volatile uint16_t *const avail = (volatile uint16_t *)(guest + DRIVER_AREA);
-static uint16_t *const avail_ring = (uint16_t *)(guest + DRIVER_AREA + 4);
-static volatile uint16_t *const used = (volatile uint16_t *)(guest + DEVICE_AREA);
-
-static struct shadow driver[QUEUE_MAX], device[QUEUE_MAX];
-static struct chain chains[QUEUE_MAX];
-static struct used segments[4 * QUEUE_MAX]; /* { address, length }: guest RAM is far below 4 GiB */
-static uint32_t free_head, free_count, in_flight;
-static uint16_t avail_idx, driver_used_idx, next_avail_idx, used_idx;
+struct queue {
+  struct guest guest;
+  uint32_t size;
+  uint64_t *table;
+  volatile uint16_t *avail, *used; /* flags and idx */
+  uint16_t *avail_ring;
+  uint8_t *used_ring;
+  uint64_t tables;
+  struct shadow *driver, *device;
+  uint32_t free_head, free_count, in_flight;
+  uint16_t avail_idx, driver_used_idx, next_avail_idx, used_idx;
+  /* The batch that `take` gave last. */
+  struct chain *chains;
+  struct used *segments; /* { address, length }: guest RAM is far below 4 GiB */
+};
 
 /* The used ring begins 4 bytes behind a multiple of 8, so its elements are written as bytes are copied. */
-static inline void store_element(uint32_t slot, struct used element) {
-  memcpy(guest + DEVICE_AREA + 4 + (size_t)slot * 8, &element, 8);
+static inline void store_element(uint8_t *ring, uint32_t slot, struct used element) {
+  memcpy(ring + (size_t)slot * 8, &element, 8);
 }
 
-static inline struct used load_element(uint32_t slot) {
+static inline struct used load_element(const uint8_t *ring, uint32_t slot) {
   struct used element;
-  memcpy(&element, guest + DEVICE_AREA + 4 + (size_t)slot * 8, 8);
+  memcpy(&element, ring + (size_t)slot * 8, 8);
   return element;
 }
 
@@ -45,21 +50,35 @@ static inline uint64_t tail_of(uint32_t length, uint32_t flags, uint32_t next) {
   return length | (uint64_t)(flags | next << 16) << 32;
 }
 
-void ring_reset(void) {
-  for (uint32_t slot = 0; slot < queue_size; slot++) {
-    driver[slot].link = (uint16_t)((slot + 1) % queue_size);
-    driver[slot].generation = device[slot].generation = 1;
+struct queue *queue_set_up(struct guest guest, struct areas areas, uint32_t size) {
+  struct queue *queue = allocate(1, sizeof *queue);
+  queue->guest = guest;
+  queue->size = size;
+  queue->table = translate(guest, areas.descriptor, size * sizeof(struct desc));
+  queue->avail = translate(guest, areas.driver, 6 + 2 * size);
+  queue->avail_ring = translate(guest, areas.driver + 4, 2 * size);
+  queue->used = translate(guest, areas.device, 6 + 8 * size);
+  queue->used_ring = translate(guest, areas.device + 4, 8 * size);
+  queue->tables = areas.tables;
+  queue->driver = allocate(size, sizeof *queue->driver);
+  queue->device = allocate(size, sizeof *queue->device);
+  queue->chains = allocate(size, sizeof *queue->chains);
+  queue->segments = allocate((size_t)size * INDIRECT_MAX, sizeof *queue->segments);
+  for (uint32_t slot = 0; slot < size; slot++) {
+    queue->driver[slot].link = (uint16_t)((slot + 1) % size);
+    queue->driver[slot].generation = queue->device[slot].generation = 1;
   }
-  free_count = queue_size;
+  queue->free_count = size;
+  return queue;
 }
 
-static uint64_t judge(const struct submission *submission, uint32_t count) {
+static uint64_t judge(const struct queue *queue, const struct submission *submission, uint32_t count) {
   if (count == 0) fail("a chain has at least one element");
-  if (count > (submission->indirect ? TABLE_ENTRIES : queue_size)) fail("CHAIN_TOO_LONG");
+  if (count > (submission->indirect ? TABLE_ENTRIES : queue->size)) fail("CHAIN_TOO_LONG");
   uint64_t total = 0, writable = 0;
   for (uint32_t i = 0; i < count; i++) {
     const struct segment *segment = &submission->segments[i];
-    if (!in_guest(segment->address, segment->length)) fail("BAD_ARGUMENT");
+    if (!in_guest(queue->guest, segment->address, segment->length)) fail("BAD_ARGUMENT");
     total += segment->length;
     if (i >= submission->readable) writable += segment->length;
   }
@@ -67,7 +86,9 @@ static uint64_t judge(const struct submission *submission, uint32_t count) {
   return writable;
 }
 
-static uint32_t place_direct(const struct submission *submission, uint32_t head, uint32_t count) {
+static uint32_t place_direct(struct queue *queue, const struct submission *submission, uint32_t head,
+                             uint32_t count) {
+  uint64_t *table = queue->table;
   uint32_t slot = head;
   for (uint32_t i = 0;; i++) {
     const struct segment *segment = &submission->segments[i];
@@ -77,15 +98,15 @@ static uint32_t place_direct(const struct submission *submission, uint32_t head,
       table[2 * slot + 1] = tail_of(segment->length, write, 0);
       return slot;
     }
-    uint32_t next = driver[slot].link;
+    uint32_t next = queue->driver[slot].link;
     table[2 * slot + 1] = tail_of(segment->length, write | VIRTQ_DESC_F_NEXT, next);
     slot = next;
   }
 }
 
-static void place_table(const struct submission *submission, uint32_t head, uint32_t count) {
-  uint32_t at = TABLES + head * TABLE_ENTRIES * 16;
-  uint64_t *entries = (uint64_t *)(guest + at);
+static void place_table(struct queue *queue, const struct submission *submission, uint32_t head, uint32_t count) {
+  uint64_t at = queue->tables + head * TABLE_ENTRIES * 16;
+  uint64_t *entries = (uint64_t *)(queue->guest.bytes + at);
   for (uint32_t i = 0; i < count; i++) {
     const struct segment *segment = &submission->segments[i];
     uint32_t write = i < submission->readable ? 0 : VIRTQ_DESC_F_WRITE;
@@ -93,31 +114,34 @@ static void place_table(const struct submission *submission, uint32_t head, uint
     entries[2 * i] = segment->address;
     entries[2 * i + 1] = tail_of(segment->length, more ? write | VIRTQ_DESC_F_NEXT : write, more ? i + 1 : 0);
   }
-  table[2 * head] = at;
-  table[2 * head + 1] = tail_of(count * 16, VIRTQ_DESC_F_INDIRECT, 0);
+  queue->table[2 * head] = at;
+  queue->table[2 * head + 1] = tail_of(count * 16, VIRTQ_DESC_F_INDIRECT, 0);
 }
 
-uint32_t ring_submit(void) {
-  uint32_t mask = queue_size - 1, head = free_head, room = free_count, added = 0;
-  uint16_t idx = avail_idx;
-  const uint8_t *at = submissions;
-  for (; added < batch; added++, at += submission_bytes) {
-    const struct submission *submission = (const struct submission *)at;
+uint32_t queue_submit(struct queue *queue, struct submissions submissions, uint32_t *tokens) {
+  struct guest guest = queue->guest;
+  struct shadow *driver = queue->driver;
+  uint64_t *table = queue->table;
+  uint16_t *avail_ring = queue->avail_ring;
+  uint32_t mask = queue->size - 1, head = queue->free_head, room = queue->free_count, added = 0;
+  uint16_t idx = queue->avail_idx;
+  for (; added < submissions.count; added++) {
+    const struct submission *submission = submission_at(submissions, added);
     uint32_t count = submission->readable + submission->writable, needed = 1, last = head;
     struct shadow *shadow = &driver[head];
     if (count == 1 && !submission->indirect) {
       const struct segment *segment = &submission->segments[0];
-      if (!in_guest(segment->address, segment->length)) fail("BAD_ARGUMENT");
+      if (!in_guest(guest, segment->address, segment->length)) fail("BAD_ARGUMENT");
       if (room == 0) break;
       table[2 * head] = segment->address;
       table[2 * head + 1] = tail_of(segment->length, submission->readable ? 0 : VIRTQ_DESC_F_WRITE, 0);
       shadow->writable = submission->readable ? 0 : segment->length;
     } else {
-      uint64_t writable = judge(submission, count);
+      uint64_t writable = judge(queue, submission, count);
       needed = submission->indirect ? 1 : count;
       if (needed > room) break;
-      if (submission->indirect) place_table(submission, head, count);
-      else last = place_direct(submission, head, count);
+      if (submission->indirect) place_table(queue, submission, head, count);
+      else last = place_direct(queue, submission, head, count);
       shadow->writable = writable;
     }
     shadow->last = (uint16_t)last;
@@ -128,19 +152,19 @@ uint32_t ring_submit(void) {
     tokens[added] = head | (uint32_t)shadow->generation << 16;
     head = driver[last].link;
   }
-  free_head = head;
-  free_count = room;
-  in_flight += added;
-  avail_idx = idx;
-  avail[1] = idx;
-  (void)(used[0] & VIRTQ_USED_F_NO_NOTIFY);
+  queue->free_head = head;
+  queue->free_count = room;
+  queue->in_flight += added;
+  queue->avail_idx = idx;
+  queue->avail[1] = idx;
+  (void)(queue->used[0] & VIRTQ_USED_F_NO_NOTIFY);
   return added;
 }
 
 /* Follows `next` in the ring, and in an indirect table; gives the writable bytes. */
-static uint64_t walk(uint32_t head, struct chain *chain, uint32_t segment) {
-  const uint64_t *list = table;
-  uint32_t entries = queue_size, slot = head, readable = 0, writable = 0;
+static uint64_t walk(struct queue *queue, uint32_t head, struct chain *chain, struct used *segment) {
+  const uint64_t *table = queue->table, *list = table;
+  uint32_t entries = queue->size, slot = head, readable = 0, writable = 0;
   uint64_t total = 0, writable_bytes = 0;
   for (uint32_t visited = 1;; visited++) {
     uint64_t address = list[2 * slot], tail = list[2 * slot + 1];
@@ -149,9 +173,9 @@ static uint64_t walk(uint32_t head, struct chain *chain, uint32_t segment) {
       if (list != table) fail("INDIRECT_NESTED");
       if (flags & VIRTQ_DESC_F_NEXT) fail("INDIRECT_WITH_NEXT");
       if (length == 0 || length % 16 != 0) fail("INDIRECT_BAD_SIZE");
-      if (length > 16 * 1024) fail("INDIRECT_TOO_LONG");
-      if (!in_guest(address, length)) fail("INDIRECT_OUT_OF_GUEST");
-      list = (const uint64_t *)(guest + address);
+      if (length > 16 * INDIRECT_MAX) fail("INDIRECT_TOO_LONG");
+      if (!in_guest(queue->guest, address, length)) fail("INDIRECT_OUT_OF_GUEST");
+      list = (const uint64_t *)(queue->guest.bytes + address);
       entries = length / 16;
       slot = 0;
       visited = 0;
@@ -160,9 +184,9 @@ static uint64_t walk(uint32_t head, struct chain *chain, uint32_t segment) {
     bool write = (flags & VIRTQ_DESC_F_WRITE) != 0;
     if (!write && writable > 0) fail("DESC_ORDER");
     if (length != 0) {
-      if (!in_guest(address, length)) fail("DESC_OUT_OF_GUEST");
+      if (!in_guest(queue->guest, address, length)) fail("DESC_OUT_OF_GUEST");
       total += length;
-      segments[segment++] = (struct used){(uint32_t)address, length};
+      *segment++ = (struct used){(uint32_t)address, length};
       if (write) {
         writable++;
         writable_bytes += length;
@@ -181,42 +205,49 @@ static uint64_t walk(uint32_t head, struct chain *chain, uint32_t segment) {
   return writable_bytes;
 }
 
-static uint32_t take(void) {
-  uint32_t size = queue_size, segment = 0;
-  uint16_t next = next_avail_idx;
-  uint16_t newly = (uint16_t)(avail[1] - next);
-  if (newly + (uint16_t)(next - used_idx) > size) fail("RING_INDEX_JUMP");
-  uint32_t limit = newly < batch ? newly : batch;
-  for (uint32_t i = 0; i < limit; i++) {
+static uint32_t take(struct queue *queue, uint32_t budget) {
+  struct guest guest = queue->guest;
+  struct shadow *device = queue->device;
+  const uint64_t *table = queue->table;
+  const uint16_t *avail_ring = queue->avail_ring;
+  struct chain *chain = queue->chains;
+  struct used *segment = queue->segments;
+  uint32_t size = queue->size;
+  uint16_t next = queue->next_avail_idx;
+  uint16_t newly = (uint16_t)(queue->avail[1] - next);
+  if (newly + (uint16_t)(next - queue->used_idx) > size) fail("RING_INDEX_JUMP");
+  uint32_t limit = newly < budget ? newly : budget;
+  for (uint32_t i = 0; i < limit; i++, chain++) {
     uint32_t head = avail_ring[(next + i) & (size - 1)];
     if (head >= size) fail("DESC_INDEX_RANGE");
     struct shadow *shadow = &device[head];
-    struct chain *chain = &chains[i];
     if (shadow->count) fail("HEAD_IN_FLIGHT");
     uint64_t address = table[2 * head], tail = table[2 * head + 1];
     uint32_t length = (uint32_t)tail, flags = (uint32_t)(tail >> 32) & 0xffff;
     if (!(flags & (VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT)) && length != 0) {
-      if (!in_guest(address, length)) fail("DESC_OUT_OF_GUEST");
+      if (!in_guest(guest, address, length)) fail("DESC_OUT_OF_GUEST");
       bool write = (flags & VIRTQ_DESC_F_WRITE) != 0;
-      segments[segment] = (struct used){(uint32_t)address, length};
+      *segment++ = (struct used){(uint32_t)address, length};
       chain->readable = !write;
       chain->writable = write;
       shadow->writable = write ? length : 0;
-      segment++;
     } else {
-      shadow->writable = walk(head, chain, segment);
-      segment += (uint32_t)chain->readable + chain->writable;
+      shadow->writable = walk(queue, head, chain, segment);
+      segment += chain->readable + chain->writable;
     }
     chain->token = head | (uint32_t)shadow->generation << 16;
     shadow->count = 1;
   }
-  next_avail_idx = (uint16_t)(next + limit);
+  queue->next_avail_idx = (uint16_t)(next + limit);
   return limit;
 }
 
-static void complete(uint32_t count) {
-  uint32_t size = queue_size;
-  uint16_t idx = used_idx;
+static void complete(struct queue *queue, uint32_t count) {
+  struct shadow *device = queue->device;
+  const struct chain *chains = queue->chains;
+  uint8_t *used_ring = queue->used_ring;
+  uint32_t size = queue->size;
+  uint16_t idx = queue->used_idx;
   for (uint32_t i = 0; i < count; i++) {
     uint32_t token = chains[i].token, written = 0, slot = token & 0xffff;
     if (slot >= size) fail("COMPLETE_UNKNOWN");
@@ -226,52 +257,55 @@ static void complete(uint32_t count) {
     if (written > shadow->writable) fail("COMPLETE_LEN_OVERFLOW");
     shadow->count = 0;
     shadow->generation = (uint16_t)next_generation(shadow->generation);
-    store_element(idx & (size - 1), (struct used){slot, written});
+    store_element(used_ring, idx & (size - 1), (struct used){slot, written});
     idx++;
   }
-  used_idx = idx;
-  used[1] = idx;
-  (void)(avail[0] & VIRTQ_AVAIL_F_NO_INTERRUPT);
+  queue->used_idx = idx;
+  queue->used[1] = idx;
+  (void)(queue->avail[0] & VIRTQ_AVAIL_F_NO_INTERRUPT);
 }
 
-uint32_t ring_serve(void) {
-  uint32_t taken = take();
-  complete(taken);
+uint32_t queue_serve(struct queue *queue, uint32_t budget) {
+  uint32_t taken = take(queue, budget);
+  complete(queue, taken);
   return taken;
 }
 
-uint32_t ring_witness(uint32_t *seen) {
-  uint32_t taken = take(), segment = 0;
-  for (uint32_t i = 0; i < taken; i++)
-    for (uint32_t s = 0; s < (uint32_t)chains[i].readable + chains[i].writable; s++, segment++)
-      *seen += seen_of(segments[segment].token, segments[segment].length, s >= chains[i].readable);
-  complete(taken);
+uint32_t queue_witness(struct queue *queue, uint32_t budget, uint32_t *seen) {
+  uint32_t taken = take(queue, budget);
+  const struct used *segment = queue->segments;
+  for (const struct chain *chain = queue->chains; chain < queue->chains + taken; chain++)
+    for (uint32_t s = 0; s < (uint32_t)chain->readable + chain->writable; s++, segment++)
+      *seen += seen_of(segment->token, segment->length, s >= chain->readable);
+  complete(queue, taken);
   return taken;
 }
 
-uint32_t ring_reclaim(void) {
-  uint32_t size = queue_size, head = free_head, freed = 0;
-  uint16_t idx = driver_used_idx;
-  uint16_t newly = (uint16_t)(used[1] - idx);
-  if (newly > in_flight) fail("USED_INDEX_JUMP");
-  uint32_t limit = newly < batch ? newly : batch;
+uint32_t queue_reclaim(struct queue *queue, uint32_t budget, struct used *used) {
+  struct shadow *driver = queue->driver;
+  const uint8_t *used_ring = queue->used_ring;
+  uint32_t size = queue->size, head = queue->free_head, freed = 0;
+  uint16_t idx = queue->driver_used_idx;
+  uint16_t newly = (uint16_t)(queue->used[1] - idx);
+  if (newly > queue->in_flight) fail("USED_INDEX_JUMP");
+  uint32_t limit = newly < budget ? newly : budget;
   for (uint32_t i = 0; i < limit; i++) {
-    struct used element = load_element((uint16_t)(idx + i) & (size - 1));
+    struct used element = load_element(used_ring, (uint16_t)(idx + i) & (size - 1));
     uint32_t id = element.token;
     if (id >= size) fail("USED_ID_RANGE");
     struct shadow *shadow = &driver[id];
     if (!shadow->count) fail("USED_ID_NOT_INFLIGHT");
     if (element.length > shadow->writable) fail("USED_LEN_OVERFLOW");
-    used_records[i] = (struct used){id | (uint32_t)shadow->generation << 16, element.length};
+    used[i] = (struct used){id | (uint32_t)shadow->generation << 16, element.length};
     shadow->generation = (uint16_t)next_generation(shadow->generation);
     freed += shadow->count;
     shadow->count = 0;
     driver[shadow->last].link = (uint16_t)head;
     head = id;
   }
-  free_head = head;
-  free_count += freed;
-  in_flight -= limit;
-  driver_used_idx = (uint16_t)(idx + limit);
+  queue->free_head = head;
+  queue->free_count += freed;
+  queue->in_flight -= limit;
+  queue->driver_used_idx = (uint16_t)(idx + limit);
   return limit;
 }

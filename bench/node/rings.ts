@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { RingAdapter } from "../ring";
 import { RINGS } from "../rings/registry";
+import { busyRing } from "../slow";
 import { NATIVE_RINGS } from "./native";
 import { V86_RING } from "./v86";
 
@@ -17,7 +18,7 @@ export const NODE_RINGS: readonly RingAdapter[] = [...RINGS, ...NATIVE_RINGS, V8
  */
 export async function ringOf(ring: string): Promise<RingAdapter> {
   const known = NODE_RINGS.find(({ name }) => name === ring);
-  return known ?? loadRing(ring);
+  return known ?? busyRing(ring) ?? loadRing(ring);
 }
 
 /** Loads a user's ring; errors as {@link ringOf}. */

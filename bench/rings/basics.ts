@@ -2,6 +2,11 @@
 import type { Workload } from "../ring";
 import { guestBytes, SMALL_GUEST_BYTES, SMALL_QUEUE } from "../workload";
 
+/** A breach: the workload has none. Out of line, so that checks don't weigh on what the engine inlines. */
+export function fail(code: string): never {
+  throw new Error(code);
+}
+
 /** Why a workload is beyond a comparison ring; undefined: it isn't. */
 export function refusesBeyondBasics(workload: Workload): string | undefined {
   const { queueSize, queues, notify, device, shape } = workload;

@@ -6,7 +6,7 @@ import { JS_TUNED_PACKED } from "./js-tuned-packed";
 import { JS_DEVICE, JS_TUNED_SPLIT } from "./js-tuned-split";
 import { NONE } from "./none";
 import { WASM_DEVICE_DROP_IN } from "./object-device";
-import { WASM_PACKED, WASM_PACKED_IN_ORDER, WASM_SPLIT } from "./wasm";
+import { WASM_PACKED, WASM_PACKED_IN_ORDER, WASM_PACKED_IN_ORDER_SCALAR, WASM_SPLIT } from "./wasm";
 import { WASM_DEVICE_FLAT, WASM_DEVICE_IN_WASM } from "./wasm-device";
 
 export const RINGS: readonly RingAdapter[] = [
@@ -14,6 +14,7 @@ export const RINGS: readonly RingAdapter[] = [
   WASM_SPLIT,
   WASM_PACKED,
   WASM_PACKED_IN_ORDER,
+  WASM_PACKED_IN_ORDER_SCALAR,
   JS_PLAIN_SPLIT,
   JS_PLAIN_PACKED,
   JS_TUNED_SPLIT,

@@ -22,6 +22,8 @@ const BACKENDS = { sink: abi.BACKEND_SINK, echo: abi.BACKEND_ECHO } as const;
 export interface WasmKind {
   readonly layout: "split" | "packed";
   readonly inOrder: boolean;
+  /** One descriptor at a time, where the core would do four. */
+  readonly scalar?: boolean;
 }
 
 const adapter = (name: string, kind: WasmKind): RingAdapter => ({
@@ -32,6 +34,11 @@ const adapter = (name: string, kind: WasmKind): RingAdapter => ({
 export const WASM_SPLIT = adapter("wasm-split", { layout: "split", inOrder: false });
 export const WASM_PACKED = adapter("wasm-packed", { layout: "packed", inOrder: false });
 export const WASM_PACKED_IN_ORDER = adapter("wasm-packed-in-order", { layout: "packed", inOrder: true });
+export const WASM_PACKED_IN_ORDER_SCALAR = adapter("wasm-packed-in-order-scalar", {
+  layout: "packed",
+  inOrder: true,
+  scalar: true,
+});
 
 /** One queue: where its struct and its records are, in words. */
 interface Place {
@@ -55,6 +62,7 @@ export class WasmRing extends Loopback {
   protected readonly driver: DriverVerbs;
   protected readonly device: DeviceVerbs;
   readonly #places: readonly Place[];
+  protected readonly exports: CoreExports;
   readonly #batch: number;
   readonly #backend: number;
   readonly #arms: boolean;
@@ -74,9 +82,9 @@ export class WasmRing extends Loopback {
   ) {
     super(workload);
     this.core = loadCoreSync({ guestBytes: guestBytes(workload), ...options });
-    const exports = exportsOn(this.core);
-    this.driver = driverVerbs(exports, kind.layout);
-    this.device = deviceVerbs(exports, kind.layout);
+    this.exports = exportsOn(this.core);
+    this.driver = driverVerbs(this.exports, kind.layout);
+    this.device = deviceVerbs(this.exports, kind.layout);
     this.#batch = workload.batch;
     this.#backend = BACKENDS[workload.device];
     this.#arms = workload.notify !== "off";
@@ -90,6 +98,16 @@ export class WasmRing extends Loopback {
       this.driver.arm(q, 0);
       this.device.arm(q);
     }
+  }
+
+  /** The struct of the queue whose turn it is. */
+  protected get q(): number {
+    return this.#q;
+  }
+
+  /** Groups of four descriptors that the first queue moved at a time. */
+  get fours(): number {
+    return this.core.words()[((this.#places[0] as Place).q + abi.QUEUE_FOURS) >>> 2] as number;
   }
 
   protected submit(): number {
@@ -166,6 +184,7 @@ function makeQueue(core: Core, kind: WasmKind, workload: Workload, index: number
   const features =
     abi.FEATURE_INDIRECT |
     (kind.inOrder ? abi.FEATURE_IN_ORDER : 0) |
+    (kind.scalar ? abi.OPTION_SCALAR : 0) |
     (notify === "event-idx" ? abi.FEATURE_EVENT_IDX : 0);
   const { descriptor, driver, device, tables } = areasOf(size, index);
   const { queueSetUp, queueSetTables } = core.exports;

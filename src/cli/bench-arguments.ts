@@ -16,6 +16,8 @@ export interface BenchArguments {
   /** A module with a ring of the user's own. */
   readonly ring: string | undefined;
   readonly processes: number | undefined;
+  /** Per cent by which --self slows a build. */
+  readonly slow: number | undefined;
   readonly seed: number;
   /** Compare the counters with this file, or write it. */
   readonly golden: string | undefined;
@@ -29,6 +31,10 @@ const OPTIONS: readonly (readonly [flag: string, description: string])[] = [
   ["--goals", "Measure what the goals P1 to P10 need, and say which are met"],
   ["--counters", "Exact counters of the instrumented module instead of times"],
   ["--self", "The same build against itself: the noise floor of this machine"],
+  [
+    "--slow <percent>",
+    "With --self: beside a build slowed by so much; exit 1 unless it is seen, and nothing else",
+  ],
   ["--suite <names>", `Only these suites, between commas: ${SUITES.map(({ name }) => name).join(", ")}`],
   ["--rings <names>", "Only these rings, between commas; --list names them"],
   ["--ring <file>", "A module that exports a ring of your own, beside ours in the table"],
@@ -73,6 +79,7 @@ export function readBenchArguments(argv: readonly string[]): BenchArguments {
     rings: namesOf(argv, "rings"),
     ring: textOf(argv, "ring"),
     processes: numberOf(argv, "processes"),
+    slow: numberOf(argv, "slow"),
     seed: numberOf(argv, "seed") ?? 1,
     golden: textOf(argv, "golden"),
     write: argv.includes("--write"),
@@ -107,6 +114,7 @@ function refuseCombinations({
   rings,
   ring,
   processes,
+  slow,
   golden,
   write,
   seed,
@@ -116,6 +124,9 @@ function refuseCombinations({
     throw new UsageError(`--${mode} decides itself what it runs: leave out --suite, --rings and --ring`);
   if (!isMeasured && processes !== undefined)
     throw new UsageError(`--${mode} measures nothing: leave out --processes`);
+  if (slow !== undefined && mode !== "self") throw new UsageError("--slow means something only with --self");
+  if (slow !== undefined && (slow < 1 || slow > 100))
+    throw new UsageError(`--slow must be 1 to 100 per cent, not ${slow}`);
   if (golden !== undefined && mode !== "counters")
     throw new UsageError("--golden means something only with --counters");
   if (write && golden === undefined) throw new UsageError("--write means something only with --golden FILE");

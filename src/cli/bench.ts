@@ -4,20 +4,17 @@ import { differencesFromKept } from "../../bench/counters/kept";
 import { goalSuites, judgeGoals } from "../../bench/goals";
 import { environment } from "../../bench/node/environment";
 import { loadRing, NODE_RINGS } from "../../bench/node/rings";
-import { runJob } from "../../bench/node/run-job";
 import { plan } from "../../bench/plan";
 import { BENCH_SCHEMA, type BenchDocument, NOISY } from "../../bench/result";
-import { noiseFloor, ringBehind, SELF } from "../../bench/self";
-import { SUITES, type Suite } from "../../bench/suites";
-import { sweep } from "../../bench/sweep";
+import { SUITES } from "../../bench/suites";
 import type { BenchArguments } from "./bench-arguments";
 import { countAgainst, drawCounters } from "./bench-counters";
+import { runSelf } from "./bench-self";
+import { measured } from "./bench-sweep";
 import { drawBench, drawEnvironment, drawGoals } from "./bench-table";
-import { Progress } from "./progress";
 import { UsageError } from "./usage-error";
 
 const PROCESSES = 5;
-const SELF_PROCESSES = 16;
 
 /**
  * Runs the command.
@@ -80,37 +77,6 @@ async function runGoals(given: BenchArguments, version: string): Promise<boolean
   if (given.json) process.stdout.write(`${JSON.stringify(document)}\n`);
   else process.stdout.write(`${drawEnvironment(where)}\n\n${drawGoals(goals)}\n`);
   return rows.every(({ status }) => status !== "wrong");
-}
-
-async function runSelf(given: BenchArguments, version: string): Promise<boolean> {
-  const where = environment(version, given.seed);
-  const rows = await measured([SELF], given.processes ?? SELF_PROCESSES);
-  const document: BenchDocument = { schema: BENCH_SCHEMA, environment: where, rows };
-  if (given.json) process.stdout.write(`${JSON.stringify(document)}\n`);
-  else {
-    const floor = (noiseFloor(rows) * 100).toFixed(1);
-    process.stdout.write(
-      `${drawEnvironment(where)}\n\n${drawBench(rows)}\n\nthe same build differs from itself by up to ${floor} %: smaller differences say nothing here\n`,
-    );
-  }
-  return rows.every(({ status }) => status !== "wrong");
-}
-
-async function measured(suites: readonly Suite[], processes: number) {
-  const progress = new Progress();
-  const from = performance.now();
-  try {
-    return await sweep(suites, {
-      processes,
-      run: (job) => runJob({ ...job, ring: ringBehind(job.ring) }),
-      onProgress: (suite, done, all) => {
-        const left = Math.round((((performance.now() - from) / done) * (all - done)) / 1000);
-        progress.report(`${suite}, about ${left} s left`, done, all);
-      },
-    });
-  } finally {
-    progress.clear();
-  }
 }
 
 /** A module that can't be a ring is the user's mistake; what it does when it runs is not. */

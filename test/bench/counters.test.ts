@@ -4,7 +4,9 @@ import { describe, expect, it } from "vitest";
 import { Agents } from "../../bench/counters/agents";
 import { countAll } from "../../bench/counters/count";
 import { differences, type Golden, goldenText } from "../../bench/counters/golden";
-import { DEVICE, DRIVER, instrument } from "../../bench/counters/instrument";
+import { insertAtStart } from "../../bench/counters/insert";
+import { instrument } from "../../bench/counters/instrument";
+import { DEVICE, DRIVER } from "../../bench/counters/sides";
 import { embeddedBytes } from "../../src/core/module";
 
 const text = readFileSync(new URL("../../bench/counters.golden.json", import.meta.url), "utf8");
@@ -17,13 +19,32 @@ describe("the counters", () => {
     expect(goldenText(rows)).toBe(text);
   });
 
-  it("notice one load more in front of every store, in every row", () => {
-    const loaded = countAll({ extraLoad: true });
-    expect(differences(loaded, rows).length).toBeGreaterThanOrEqual(rows.length);
+  it("notice one load more in a verb, in every row of a ring that calls it, and in no other", () => {
+    const load = [0x41, 0x80, 0x80, 0x04, 0x28, 2, 0, 0x1a]; // i32.const 65536, i32.load, drop
+    const loaded = countAll(insertAtStart(embeddedBytes("release"), "packedDeviceRun", () => load));
+    const changed = loaded.filter((row, i) => row.device.loads !== rows[i]?.device.loads);
+    expect(changed).toEqual(
+      loaded.filter(({ ring }) => /^wasm-packed(?:-in-order)?(?:-round-trip)?$/.test(ring)),
+    );
     for (const [i, row] of loaded.entries()) {
       const before = rows[i];
-      expect(row.driver.loads).toBeCloseTo((before?.driver.loads ?? 0) + (before?.driver.stores ?? 0), 3);
-      expect(row.device.stores).toBe(before?.device.stores);
+      const isMore = changed.includes(row) ? 1 / row.batch : 0;
+      expect(row.device.loads - (before?.device.loads ?? 0)).toBeCloseTo(isMore, 3);
+      expect(row.device.instructions - (before?.device.instructions ?? 0)).toBeCloseTo(3 * isMore, 3);
+      expect(row.driver).toEqual(before?.driver);
+    }
+  });
+
+  it("count a round in one call as the verbs' work, side for side, with the call's own to the driver", () => {
+    const find = (ring: string, chain: string, batch: number) =>
+      rows.find(
+        (row) => row.ring === ring && row.chain === chain && row.batch === batch && row.notify === "off",
+      );
+    for (const fused of rows.filter(({ ring }) => ring.endsWith("-round-trip"))) {
+      const verbs = find(fused.ring.replace("-round-trip", ""), fused.chain, fused.batch);
+      expect(fused.device, fused.ring).toEqual(verbs?.device);
+      expect(fused.driver.stores, fused.ring).toBe(verbs?.driver.stores);
+      expect(fused.driver.loads - (verbs?.driver.loads ?? 0), fused.ring).toBeCloseTo(1 / fused.batch, 3);
     }
   });
 
@@ -114,7 +135,7 @@ function told(
     (...values: number[]) =>
       void events.push([kind, ...values].join(" "));
   const count = Object.fromEntries(
-    ["load", "store", "copy", "fill", "enter", "leave"].map((kind) => [kind, event(kind)]),
+    ["load", "store", "copy", "fill", "enter", "leave", "change"].map((kind) => [kind, event(kind)]),
   );
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
   const module = new WebAssembly.Module(instrument(bytes));
@@ -123,8 +144,11 @@ function told(
   return { events, instructions: (exports.instructions as WebAssembly.Global).value as bigint };
 }
 
-/** A module with a shared memory and two functions (i32) → (); the second is exported as deviceTry and does nothing. */
-function moduleOf(first: readonly number[], name = "driverTry"): Uint8Array {
+/**
+ * A module with a shared memory and two functions (i32) → (); the second is exported as deviceTry and does nothing.
+ * Its one global, mutable, is exported as `side` if it marks.
+ */
+function moduleOf(first: readonly number[], name = "driverTry", marks = false): Uint8Array {
   const section = (id: number, body: readonly number[]) => [id, body.length, ...body];
   const code = (body: readonly number[]) => [body.length + 2, 0, ...body, 0x0b];
   const text = (value: string) => [value.length, ...new TextEncoder().encode(value)];
@@ -134,7 +158,11 @@ function moduleOf(first: readonly number[], name = "driverTry"): Uint8Array {
     ...section(2, [1, ...text("env"), ...text("memory"), 2, 3, 1, 1]),
     ...section(3, [2, 0, 0]),
     ...section(6, [1, 0x7f, 1, 0x41, 0, 0x0b]),
-    ...section(7, [2, ...text(name), 0, 0, ...text("deviceTry"), 0, 1]),
+    ...section(7, [
+      marks ? 3 : 2,
+      ...[...text(name), 0, 0, ...text("deviceTry"), 0, 1],
+      ...(marks ? [...text("side"), 3, 0] : []),
+    ]),
     ...section(10, [2, ...code(first), ...code([])]),
   ]);
 }
@@ -170,9 +198,41 @@ describe("the instrumenter", () => {
     expect(told(moduleOf(body), "driverTry", 8).events).toEqual(events);
   });
 
-  it("marks where a call goes over to a side: in a function of neither, as a fused one is", () => {
-    expect(told(moduleOf([...ARG, 0x10, 1], "fusedTry"), "fusedTry", 8).events).toEqual(["enter 2", "leave"]);
+  it("marks where a call of both sides' work goes over to a side", () => {
+    expect(told(moduleOf([...ARG, 0x10, 1], "queueRoundTrip"), "queueRoundTrip", 8).events).toEqual([
+      "enter 2",
+      "leave",
+    ]);
     expect(told(moduleOf([...ARG, 0x10, 1], "deviceFused"), "deviceFused", 8).events).toEqual([]);
+  });
+
+  describe("where both sides' work is inlined in one function", () => {
+    const load = [...ARG, 0x28, 2, 0, 0x1a];
+    const mark = (side: number) => [...const32(side), 0x24, 0];
+
+    it("lets the driver have what stands before the first change", () => {
+      expect(
+        told(moduleOf([...load, ...ARG, 0x10, 1], "queueRoundTrip"), "queueRoundTrip", 8).events,
+      ).toEqual(["load 8 0 4", "enter 2", "leave"]);
+    });
+
+    it("refuses accesses behind it that nothing marks", () => {
+      const unmarked = moduleOf([...ARG, 0x10, 1, ...load], "queueRoundTrip");
+      expect(() => instrument(unmarked)).toThrow(
+        /function 0 does the work of both sides, and doesn't mark where/,
+      );
+    });
+
+    it("follows the global `side` that the module sets", () => {
+      const body = [...load, ...mark(2), ...load, ...mark(1), ...load];
+      expect(told(moduleOf(body, "queueRoundTrip", true), "queueRoundTrip", 8).events).toEqual([
+        "load 8 0 4",
+        "change 2",
+        "load 8 0 4",
+        "change 1",
+        "load 8 0 4",
+      ]);
+    });
   });
 
   it("counts what was executed, and not what was jumped over", () => {

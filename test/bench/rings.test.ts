@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { NODE_RINGS } from "../../bench/node/rings";
 import { expectedChecksum, NotMeasured, type Ring, type RingAdapter, type Workload } from "../../bench/ring";
+import { WASM_PACKED_IN_ORDER, WASM_PACKED_IN_ORDER_SCALAR, type WasmRing } from "../../bench/rings/wasm";
 import { payloadShape, SHAPES, workloadOf } from "../../bench/workload";
 
 const WORKLOADS: readonly (readonly [name: string, workload: Workload])[] = [
@@ -40,6 +41,20 @@ describe.each(NODE_RINGS)("$name", (adapter) => {
     } finally {
       ring.close?.();
     }
+  });
+});
+
+describe("four descriptors at a time", () => {
+  const foursOf = async (adapter: RingAdapter) => {
+    const workload = workloadOf({ shape: SHAPES["1"] ?? payloadShape(1), batch: 32 });
+    const ring = (await adapter.open(workload)) as WasmRing;
+    ring.run(32 * workload.batch);
+    return ring.fours;
+  };
+
+  it("are what wasm-packed-in-order does, and its scalar twin doesn't", async () => {
+    expect(await foursOf(WASM_PACKED_IN_ORDER)).toBeGreaterThan(0);
+    expect(await foursOf(WASM_PACKED_IN_ORDER_SCALAR)).toBe(0);
   });
 });
 

@@ -33,6 +33,8 @@ describe("virtq bench", () => {
     ],
     [["--processes", "0"], /--processes must be 1 to 99, not 0/],
     [["--processes", "many"], /--processes takes a whole number/],
+    [["--slow", "10"], /--slow means something only with --self/],
+    [["--self", "--slow", "0"], /--slow must be 1 to 100 per cent, not 0/],
     [["--seed", "5G"], /--seed must be below 2\^32/],
     [["--suit"], /there is no option --suit: did you mean --suite\?/],
     [["--ring", "/nowhere/mine.mjs"], /--ring \/nowhere\/mine.mjs: .*mine.mjs/],

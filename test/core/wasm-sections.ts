@@ -2,6 +2,7 @@
  * As much of a WebAssembly binary as a test of its outside needs: section ids, imports, exports, function types.
  * WebAssembly core specification 2.0, chapter 5 (binary format).
  */
+import { WasmReader } from "../../bench/counters/wasm-reader";
 
 /** Section ids (5.5.2). */
 export const SECTION = {
@@ -37,48 +38,17 @@ export interface MemoryLimits {
   readonly shared: boolean;
 }
 
-class Reader {
-  at: number;
-  readonly bytes: Uint8Array;
-
-  constructor(bytes: Uint8Array, at: number) {
-    this.bytes = bytes;
-    this.at = at;
-  }
-  byte(): number {
-    const value = this.bytes[this.at++];
-    if (value === undefined) throw new Error(`the binary ends at ${this.at - 1}`);
-    return value;
-  }
-  /** An unsigned LEB128 number below 2^32. */
-  u32(): number {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = this.byte();
-      value += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) return value;
-    }
-  }
-  name(): string {
-    const length = this.u32();
-    this.at += length;
-    return new TextDecoder().decode(this.bytes.subarray(this.at - length, this.at));
-  }
-  list<T>(item: () => T): T[] {
-    return Array.from({ length: this.u32() }, item);
-  }
-  limits(): MemoryLimits {
-    const flags = this.byte();
-    const initial = this.u32();
-    return { initial, maximum: flags & 1 ? this.u32() : undefined, shared: (flags & 2) !== 0 };
-  }
+function readLimits(reader: WasmReader): MemoryLimits {
+  const flags = reader.byte();
+  const initial = reader.u32();
+  return { initial, maximum: flags & 1 ? reader.u32() : undefined, shared: (flags & 2) !== 0 };
 }
 
 /** Reads the sections of a binary module. */
 export function readOutside(bytes: Uint8Array): WasmOutside {
   const sizes = new Map<number, number>();
   const bodies = new Map<number, number>();
-  const file = new Reader(bytes, 8);
+  const file = new WasmReader(bytes, 8);
   while (file.at < bytes.length) {
     const id = file.byte();
     const size = file.u32();
@@ -86,10 +56,10 @@ export function readOutside(bytes: Uint8Array): WasmOutside {
     bodies.set(id, file.at);
     file.at += size;
   }
-  const section = <T>(id: number, item: (reader: Reader) => T): T[] => {
+  const section = <T>(id: number, item: (reader: WasmReader) => T): T[] => {
     const at = bodies.get(id);
     if (at === undefined) return [];
-    const reader = new Reader(bytes, at);
+    const reader = new WasmReader(bytes, at);
     return reader.list(() => item(reader));
   };
   const types = section(SECTION.type, (reader) => {
@@ -102,7 +72,7 @@ export function readOutside(bytes: Uint8Array): WasmOutside {
     const name = reader.name();
     const kind = KIND[reader.byte()] ?? "?";
     if (kind !== "memory") throw new Error(`an import that is no memory: ${module}.${name}, ${kind}`);
-    return { module, name, kind, memory: reader.limits() };
+    return { module, name, kind, memory: readLimits(reader) };
   });
   const exports = section(SECTION.export, (reader) => {
     const name = reader.name();
