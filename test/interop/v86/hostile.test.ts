@@ -17,15 +17,14 @@ import { RawMemory } from "../../raw-ring";
 import { echo } from "../../transport/port-pair";
 import { GuestMissing } from "./apt";
 import { HeldMemory, type Stretch } from "./held-memory";
-import { BOOT_PATIENCE, Linux } from "./linux";
+import { Linux } from "./linux";
 import { findGuestFiles } from "./packages";
+import { LIMIT, LONG } from "./patience";
 import { StandStill } from "./stand-still";
 import { diskFile, virtioDevices } from "./sysfs";
 
 const files = findGuestFiles();
 const md5 = (bytes: Uint8Array): string => createHash("md5").update(bytes).digest("hex");
-/** How long a command that moves much may take, in milliseconds. */
-const LONG = 240_000;
 const DISK_BYTES = 4 * 1024 * 1024;
 const DISKS = ["packed", "split"] as const;
 /** Where v86 has the VGA's window and the firmware's ROMs. */
@@ -34,7 +33,7 @@ const LOW_END = 0x100000;
 /** The hostile queue's part of our pages: it gets the same one each time, and the other queues' lie beside it. */
 const OWN_BYTES = queueStateLayout({ roles: ROLE_DEVICE, maxSize: SIZE, batch: 64, touched: true }).bytes;
 
-describe.skipIf(files instanceof GuestMissing)("a hostile driver beside Linux", { timeout: LONG }, () => {
+describe.skipIf(files instanceof GuestMissing)("a hostile driver beside Linux", { timeout: LIMIT }, () => {
   const contents = DISKS.map(() => randomBytes(DISK_BYTES));
   const codes: string[] = [];
   const others: string[] = [];
@@ -74,7 +73,7 @@ describe.skipIf(files instanceof GuestMissing)("a hostile driver beside Linux", 
       violations: codes,
     });
     await beginToRead();
-  }, BOOT_PATIENCE);
+  }, LIMIT);
 
   afterAll(async () => {
     if (attached !== undefined) console.table(attached.counters);

@@ -8,9 +8,10 @@ import type { DeviceType } from "../../../src/negotiation/feature-table";
 import { type Attachment, attach, type DeviceSpec } from "../../../src/v86";
 import { LINUX_DRIVERS, OFFER } from "../../conformance/linux-drivers";
 import { GuestMissing } from "./apt";
-import { BOOT_PATIENCE, Linux } from "./linux";
+import { Linux } from "./linux";
 import { expectOnRecord } from "./on-record";
 import { findGuestFiles } from "./packages";
+import { LIMIT, PATIENCE } from "./patience";
 import { reloadAtReset } from "./reload";
 import { virtioDevices } from "./sysfs";
 import { type Actor, type Processor, Witness } from "./witness";
@@ -29,9 +30,8 @@ const DRIVEN: readonly (readonly [Actor, readonly DeviceType[]])[] = [
   ["SeaBIOS", ["blk"]],
   ["Linux", TYPES],
 ];
-const PATIENCE = { timeout: 60_000 };
 
-describe.skipIf(files instanceof GuestMissing)("guests judged", { timeout: BOOT_PATIENCE }, () => {
+describe.skipIf(files instanceof GuestMissing)("guests judged", { timeout: LIMIT }, () => {
   const witness = new Witness();
   const balloons: BalloonModel[] = [];
   let running: Linux | undefined;
@@ -46,7 +46,7 @@ describe.skipIf(files instanceof GuestMissing)("guests judged", { timeout: BOOT_
         attached = await attach(emulator, RINGS.flatMap(devicesFor));
       },
     });
-  }, BOOT_PATIENCE);
+  }, LIMIT);
 
   afterAll(() => running?.stop());
 
@@ -86,7 +86,7 @@ describe.skipIf(files instanceof GuestMissing)("guests judged", { timeout: BOOT_
     for (const pages of [64, 0]) {
       for (const balloon of balloons) {
         balloon.target(pages);
-        await expect.poll(() => balloon.actual, PATIENCE).toBe(pages);
+        await expect.poll(() => balloon.actual, { timeout: PATIENCE }).toBe(pages);
       }
     }
   }

@@ -11,9 +11,10 @@ import type { VirtioError } from "../../../src/errors";
 import { FeatureSet } from "../../../src/negotiation/feature-set";
 import { GuestMissing } from "./apt";
 import { balloons, carryLines } from "./guest-work";
-import { BOOT_PATIENCE, Linux } from "./linux";
+import { Linux } from "./linux";
 import { expectOnRecord } from "./on-record";
 import { findGuestFiles } from "./packages";
+import { LIMIT } from "./patience";
 import { type VirtioInSysfs, virtioDevices } from "./sysfs";
 import { type Processor, Witness } from "./witness";
 
@@ -32,7 +33,7 @@ interface Balloon {
   GetStats(take: (statistics: Readonly<Record<string, number>>) => void): void;
 }
 
-describe.skipIf(files instanceof GuestMissing)("v86's devices, upgraded", () => {
+describe.skipIf(files instanceof GuestMissing)("v86's devices, upgraded", { timeout: LIMIT }, () => {
   let running: Linux | undefined;
   let upgraded: readonly UpgradedDevice[] = [];
   const violations: VirtioError[] = [];
@@ -59,7 +60,7 @@ describe.skipIf(files instanceof GuestMissing)("v86's devices, upgraded", () => 
       },
     });
     await running.succeed("ifconfig eth0 192.168.86.100 up");
-  }, BOOT_PATIENCE);
+  }, LIMIT);
 
   afterAll(() => running?.stop());
 
