@@ -127,7 +127,7 @@ describe.skipIf(files instanceof GuestMissing)("our devices on v86's bus", { tim
   });
 
   const unchecked = missingCheck();
-  it.each(["packed", "split"] as const)(
+  it.for(["packed", "split"] as const)(
     "the %s disk: a file system, checked from outside",
     async (name, { skip }) => {
       if (unchecked !== undefined) console.warn(unchecked);
