@@ -4,8 +4,9 @@
  * write is told before it is passed on, so that what the device does about it comes after; a read when it is answered.
  */
 import type { Awaitable, NotificationHandler, PortQueueSetup, TransportPort } from "../driver/port";
-import { type ControlEvent, type EventSink, hex, type RegisterAccess } from "../negotiation/control-event";
+import { type EventSink, hex, type RegisterAccess } from "../negotiation/control-event";
 import { VIRTIO_CONFIG_S_DRIVER_OK as DRIVER_OK, VIRTIO_CONFIG_S_SUSPEND as SUSPEND } from "../spec/status";
+import { accessEvent } from "./access-event";
 
 /** What a tap tells of. */
 export interface PortTapOptions {
@@ -28,21 +29,10 @@ export function tapPort(
   let status: number | undefined;
   /** Running, and nobody has asked it to suspend. */
   const isLive = () => ((status ?? 0) & (DRIVER_OK | SUSPEND)) === DRIVER_OK;
-  const tell = (access: RegisterAccess, event: Omit<ControlEvent, "side" | "access">): void =>
-    sink({ side: "driver", ...event, access });
-  const read = (
-    access: Omit<RegisterAccess, "how" | "value">,
-    section: string,
-    field: string,
-    value: number,
-  ) => {
-    const after = text({ ...access, value });
-    tell({ ...access, how: "read", value }, { step: stepOf(access), field, after, section, note: "read" });
-  };
-  const write = (access: Omit<RegisterAccess, "how">, section: string, field: string, before?: string) => {
-    const change = { ...(before === undefined ? {} : { before }), after: text(access) };
-    tell({ ...access, how: "write" }, { step: stepOf(access), field, ...change, section, note: "written" });
-  };
+  const read = (access: Omit<RegisterAccess, "how" | "value">, value: number) =>
+    sink(accessEvent("driver", { ...access, how: "read", value }));
+  const write = (access: Omit<RegisterAccess, "how">, before?: string) =>
+    sink(accessEvent("driver", { ...access, how: "write" }, before));
   return {
     deviceId: port.deviceId,
     transport: port.transport,
@@ -51,52 +41,48 @@ export function tapPort(
     ...(port.refusal === undefined ? {} : { refusal: () => port.refusal?.() }),
     readDeviceFeatures: (word) =>
       answered(port.readDeviceFeatures(word), (value) =>
-        read({ register: "device-features", index: word }, "2.2", `offered word ${word}`, value),
+        read({ register: "device-features", index: word }, value),
       ),
     writeDriverFeatures: (word, value) => {
-      write({ register: "driver-features", index: word, value: value >>> 0 }, "2.2", `accepted word ${word}`);
+      write({ register: "driver-features", index: word, value: value >>> 0 });
       return port.writeDriverFeatures(word, value);
     },
     readStatus: () =>
       answered(port.readStatus(), (value) => {
         status = value;
-        read({ register: "status" }, "2.1", "status", value);
+        read({ register: "status" }, value);
       }),
     writeStatus: (value) => {
       const before = status === undefined ? undefined : hex(status);
       status = value;
-      write({ register: "status", value }, value === 0 ? "2.4" : "2.1", "status", before);
+      write({ register: "status", value }, before);
       return port.writeStatus(value);
     },
     readConfig: (offset, bytes) =>
       answered(port.readConfig(offset, bytes), (value) =>
-        read({ register: "config", index: offset, bytes }, "2.5", `offset ${offset}`, value),
+        read({ register: "config", index: offset, bytes }, value),
       ),
     writeConfig: (offset, bytes, value) => {
-      write({ register: "config", index: offset, bytes, value: value >>> 0 }, "2.5", `offset ${offset}`);
+      write({ register: "config", index: offset, bytes, value: value >>> 0 });
       return port.writeConfig(offset, bytes, value);
     },
     configGeneration: () =>
-      answered(port.configGeneration(), (value) =>
-        read({ register: "config-generation" }, "2.5", "generation", value),
-      ),
+      answered(port.configGeneration(), (value) => read({ register: "config-generation" }, value)),
     queueMaxSize: (index) =>
-      answered(port.queueMaxSize(index), (value) =>
-        read({ register: "queue-size", index }, "2.6", `queue ${index}`, value),
-      ),
+      answered(port.queueMaxSize(index), (value) => read({ register: "queue-size", index }, value)),
     enableQueue: (index: number, setup: PortQueueSetup) => {
-      write({ register: "queue-enable", index, value: setup.size }, "2.6", `queue ${index}`);
+      write({ register: "queue-enable", index, value: setup.size });
       return port.enableQueue(index, setup);
     },
     queueReady: (index) =>
       answered(port.queueReady(index), (isReady) =>
-        read({ register: "queue-enable", index }, "2.6", `queue ${index}`, isReady ? 1 : 0),
+        read({ register: "queue-enable", index }, isReady ? 1 : 0),
       ),
     ...(port.resetQueue === undefined
       ? {}
       : {
           resetQueue: (index: number) => {
-            write({ register: "queue-reset", index, value: 1 }, "2.6.1", `queue ${index}`);
+            write({ register: "queue-reset", index, value: 1 });
             return port.resetQueue?.(index);
           },
         }),
@@ -105,19 +91,19 @@ export function tapPort(
       : {
           queueInReset: (index: number) =>
             answered(port.queueInReset?.(index) ?? false, (isResetting) =>
-              read({ register: "queue-reset", index }, "2.6.1", `queue ${index}`, isResetting ? 1 : 0),
+              read({ register: "queue-reset", index }, isResetting ? 1 : 0),
             ),
         }),
     ...(port.disableQueue === undefined
       ? {}
       : {
           disableQueue: (index: number) => {
-            write({ register: "queue-enable", index, value: 0 }, "2.6", `queue ${index}`);
+            write({ register: "queue-enable", index, value: 0 });
             return port.disableQueue?.(index);
           },
         }),
     notify: (kickValue) => {
-      if (whileLive || !isLive()) write({ register: "notify", value: kickValue >>> 0 }, "2.9", "queue");
+      if (whileLive || !isLive()) write({ register: "notify", value: kickValue >>> 0 });
       return port.notify(kickValue);
     },
     onInterrupt: (handler: NotificationHandler) =>
@@ -129,22 +115,6 @@ export function tapPort(
         handler(kind, queue);
       }),
   };
-}
-
-/** The event's step for a register, as the device's own events call it. */
-function stepOf({ register }: Pick<RegisterAccess, "register">): string {
-  if (register === "device-features" || register === "driver-features") return "features";
-  if (register === "config-generation") return "config";
-  return register === "queue-size" || register === "queue-enable" || register === "queue-reset"
-    ? "queue"
-    : register;
-}
-
-/** A register's value as the events show it: counts in decimal, all else in hexadecimal of its width. */
-function text({ register, bytes = 1, value }: Pick<RegisterAccess, "register" | "bytes" | "value">): string {
-  if (register.startsWith("queue") || register === "config-generation") return `${value}`;
-  if (register.endsWith("features") || register === "notify") return hex(value, 8);
-  return hex(value, 2 * bytes);
 }
 
 /** Tells of an answer when it is there, now or later. */

@@ -20,7 +20,15 @@ export function fakeEmulator(devices: Readonly<Record<string, unknown>> = {}, me
     raise_irq: nothing,
     lower_irq: nothing,
   };
-  const empty = () => ({ write16: nothing, device: undefined });
+  const empty = () => ({
+    read8: () => 0,
+    read16: () => 0,
+    read32: () => 0,
+    write8: nothing,
+    write16: nothing,
+    write32: nothing,
+    device: undefined,
+  });
   const dirty: [low: number, high: number][] = [];
   const cpu: V86Cpu = {
     io: {
@@ -58,6 +66,8 @@ export function fakeVirtio(): V86Virtio {
     pci_space: [],
     pci_bars: bars,
     queues,
+    device_feature_select: 0,
+    driver_feature_select: 0,
     queue_select: 0,
     queue_selected: queues[0] ?? null,
     device_feature: Uint32Array.of(0, 1, 0, 0),

@@ -6,6 +6,7 @@
 import type { Core } from "../../core/core";
 import { asVirtioError } from "../../device/queue-service";
 import { VirtioError } from "../../errors";
+import type { EventSink } from "../../negotiation/control-event";
 import { FeatureSet } from "../../negotiation/feature-set";
 import { VIRTIO_F_VERSION_1 } from "../../spec/features";
 import { VIRTIO_PCI_ISR_QUEUE } from "../../spec/pci";
@@ -19,6 +20,7 @@ import type { TouchedRange } from "../../virtqueue/ring-half";
 import type { V86StockDevice, V86Virtio } from "./emulator";
 import type { StockDevice } from "./hooks";
 import { type QueueHome, UpgradedQueue } from "./queue";
+import { tapRegisters } from "./register-tap";
 
 /** The BAR of v86's notification registers, of 2 bytes each. */
 const NOTIFY_BAR = 1;
@@ -33,6 +35,7 @@ export interface UpgradeParts {
   readonly offer: FeatureSet;
   readonly onTouched: (ranges: readonly TouchedRange[]) => void;
   readonly onViolation: (error: VirtioError) => void;
+  readonly onEvent: EventSink | undefined;
 }
 
 /** One of v86's devices, upgraded, as the host may look at it. */
@@ -64,7 +67,7 @@ export class UpgradedVirtio implements UpgradedDevice, QueueHome {
   private readonly early = new Map<number, () => void>();
 
   /** Takes v86's queues out and puts its own in. */
-  constructor({ type, stock, core, offer, onTouched, onViolation }: UpgradeParts) {
+  constructor({ type, stock, core, offer, onTouched, onViolation, onEvent }: UpgradeParts) {
     const { virtio } = stock;
     this.type = type;
     this.core = core;
@@ -80,6 +83,7 @@ export class UpgradedVirtio implements UpgradedDevice, QueueHome {
     if (stock.virtqueue !== undefined && first !== undefined) stock.virtqueue = first;
     this.watchStatus();
     this.guardNotifications();
+    if (onEvent !== undefined) tapRegisters({ virtio, status: () => this.status, sink: onEvent });
   }
 
   get offered(): FeatureSet {

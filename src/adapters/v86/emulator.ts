@@ -5,7 +5,12 @@
 
 /** One I/O port: handlers by width. A BAR that moves takes its entries along. */
 export interface V86PortEntry {
-  write16(value: number): void;
+  read8: PortRead;
+  read16: PortRead;
+  read32: PortRead;
+  write8: PortWrite;
+  write16: PortWrite;
+  write32: PortWrite;
   readonly device: unknown;
 }
 
@@ -101,6 +106,8 @@ export interface V86VirtQueue {
 /** A virtio-pci device of v86: registers and status. */
 export interface V86Virtio extends V86PciDevice {
   queues: V86VirtQueue[];
+  readonly device_feature_select: number;
+  readonly driver_feature_select: number;
   queue_select: number;
   queue_selected: V86VirtQueue | null;
   /** Four u32 words each. */

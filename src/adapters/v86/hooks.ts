@@ -52,6 +52,8 @@ const BUS: Names = {
 const VIRTIO: Names = {
   name: "string",
   queues: "object",
+  device_feature_select: "number",
+  driver_feature_select: "number",
   queue_select: "number",
   queue_selected: "object",
   device_feature: "object",
@@ -60,6 +62,7 @@ const VIRTIO: Names = {
   raise_irq: "function",
   needs_reset: "function",
   set_state: "function",
+  "pci_bars.0.entries": "object",
   "pci_bars.1.entries": "object",
 };
 

@@ -3,7 +3,7 @@
  * console, balloon and 9p devices, with v86 and its device models as they are.
  */
 import { VirtioError } from "../../errors";
-import { hex } from "../../negotiation/control-event";
+import { type ControlEvent, hex } from "../../negotiation/control-event";
 import { FeatureSet } from "../../negotiation/feature-set";
 import {
   VIRTIO_F_EVENT_IDX,
@@ -28,6 +28,11 @@ export interface UpgradeOptions {
   readonly offer?: Iterable<string | number>;
   /** Hears of every breach of the guest; after those of a ring, its device shows DEVICE_NEEDS_RESET. */
   readonly onViolation?: (error: VirtioError, device: StockDevice) => void;
+  /**
+   * Hears of every access to a register, each with its `access`, and of notifications to the driver, but on a live device
+   * not of available and used buffers: what `virtq/conformance` judges by.
+   */
+  readonly onEvent?: (event: ControlEvent, device: StockDevice) => void;
 }
 
 const RING_FEATURES = FeatureSet.of(
@@ -58,7 +63,9 @@ export async function upgrade(emulator: object, options: UpgradeOptions = {}): P
     const sizes = stock.virtio.queues.map(({ size_supported }) => size_supported);
     const core = await loadV86Core(cpu, stateOf(sizes, 1));
     const onViolation = (error: VirtioError) => options.onViolation?.(error, type);
-    devices.push(new UpgradedVirtio({ type, stock, core, offer, onTouched, onViolation }));
+    const { onEvent: hear } = options;
+    const onEvent = hear && ((event: ControlEvent) => hear(event, type));
+    devices.push(new UpgradedVirtio({ type, stock, core, offer, onTouched, onViolation, onEvent }));
   }
   return devices;
 }

@@ -6,15 +6,14 @@ import type { VirtioError } from "../../../src/errors";
 import { type BlkBackend, BlkModel, type GuestBytes, MemoryBackend, RngModel } from "../../../src/models";
 import { type Attachment, attach } from "../../../src/v86";
 import { GuestMissing } from "./apt";
-import { BOOT_PATIENCE, Linux, type LinuxOptions } from "./linux";
+import { Linux, type LinuxOptions } from "./linux";
 import { findGuestFiles } from "./packages";
+import { LIMIT, LONG } from "./patience";
 import { diskFile } from "./sysfs";
 
 const files = findGuestFiles();
 const md5 = (bytes: Uint8Array): string => createHash("md5").update(bytes).digest("hex");
 const MIB = 1024 * 1024;
-/** How long a command that moves much may take, in milliseconds. */
-const LONG = 240_000;
 
 /** A disk that answers in one of the next turns, so that requests overtake each other. */
 class LateBackend implements BlkBackend {
@@ -93,7 +92,7 @@ describe.skipIf(files instanceof GuestMissing)("a guest with our devices", () =>
   beforeAll(async () => {
     if (files instanceof GuestMissing) throw files;
     linuxes.push(await Linux.start(files, first.options));
-  }, BOOT_PATIENCE);
+  }, LIMIT);
 
   afterAll(async () => {
     for (const linux of linuxes) await linux.stop();
@@ -140,6 +139,6 @@ describe.skipIf(files instanceof GuestMissing)("a guest with our devices", () =>
         expect(violations).toEqual([]);
       }
     },
-    2 * LONG,
+    2 * LIMIT,
   );
 });

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BrowserContext, chromium } from "playwright-core";
+import { PATIENCE } from "./patience";
 
 const CHROMIUM = "/usr/bin/chromium";
 const FLAGS = [
@@ -33,7 +34,9 @@ export async function startBrowser(): Promise<Browser> {
     executablePath: CHROMIUM,
     args: FLAGS,
     viewport: { width: 1280, height: 900 },
+    timeout: PATIENCE,
   });
+  context.setDefaultTimeout(PATIENCE);
   return {
     context,
     async close() {

@@ -2,9 +2,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import { expect } from "vitest";
 import type { Linux } from "./linux";
+import { PATIENCE } from "./patience";
 
-/** How long the guest may take to react. */
-const PATIENCE = { timeout: 50_000 };
+const REACTION = { timeout: PATIENCE };
 
 /** The host's side of a console. */
 export interface Terminal {
@@ -19,7 +19,7 @@ export async function carryLines(linux: Linux, terminal: Terminal): Promise<void
   await raw("seq 1 2000 >/dev/hvc0");
   expect(terminal.printed()).toBe(Array.from({ length: 2000 }, (_, i) => `${i + 1}\n`).join(""));
   const typed = raw("echo ready >/dev/hvc0; head -c 1000 | md5sum");
-  await expect.poll(() => terminal.printed().endsWith("ready\n"), PATIENCE).toBe(true);
+  await expect.poll(() => terminal.printed().endsWith("ready\n"), REACTION).toBe(true);
   const bytes = randomBytes(1000);
   for (let i = 0; i < 1000; i += 100) terminal.type(bytes.subarray(i, i + 100));
   expect(await typed).toContain(createHash("md5").update(bytes).digest("hex"));
@@ -34,8 +34,8 @@ export async function balloons(
   const total = async () => Number(/MemTotal: +(\d+)/.exec(await linux.succeed("cat /proc/meminfo"))?.[1]);
   const before = await total();
   inflate(1024);
-  await expect.poll(total, PATIENCE).toBe(before - 4 * 1024);
+  await expect.poll(total, REACTION).toBe(before - 4 * 1024);
   deflate();
-  await expect.poll(total, PATIENCE).toBe(before);
+  await expect.poll(total, REACTION).toBe(before);
   return before;
 }

@@ -1,20 +1,25 @@
 /**
- * What real guests break, as it is checked in: linux-findings.json, each finding with the reason for it, and
- * docs/linux.md, the same for people. Values that a run depends on are left out.
+ * What real guests break, as it is checked in: a file for each boot, each finding with the reason for it, and
+ * docs/linux.md, all of it for people. Values that a run depends on are left out.
  */
 import { fileURLToPath } from "node:url";
 import type { Seen } from "./witness";
 
-/** Where both are, from this folder, and how they are written anew. */
-export const RECORD = fileURLToPath(new URL("linux-findings.json", import.meta.url));
+/** The boots that are on record, and where, from this folder. */
+export const RECORDS = {
+  attached: fileURLToPath(new URL("linux-findings.json", import.meta.url)),
+  upgraded: fileURLToPath(new URL("upgraded-findings.json", import.meta.url)),
+} as const;
+export type Boot = keyof typeof RECORDS;
+/** Both boots for people, and how all of it is written anew. */
 export const PAGE = fileURLToPath(new URL("../../../docs/linux.md", import.meta.url));
-export const REWRITE = "npm run test:interop -- judged -u";
+export const REWRITE = "npm run test:interop -- judged upgrade -u";
 
 /** A finding of a boot. */
 export interface GuestFinding {
   readonly by: string;
   readonly device: string;
-  /** Where it was found: on offers with packed rings and without, and on the legacy interface. */
+  /** Where it was found: on offers with packed rings and without, on the legacy interface, on upgraded devices. */
   readonly on: string;
   readonly clause: string;
   readonly section: string;
@@ -24,7 +29,7 @@ export interface GuestFinding {
   readonly reason: string;
 }
 
-/** The file. */
+/** The file of a boot. */
 export interface LinuxRecord {
   readonly schema: "virtq.linux-findings/1";
   /** Who was there: name and version. */
@@ -51,8 +56,8 @@ export function recorded(seen: readonly Seen[], { findings: old }: LinuxRecord):
 }
 
 /** The page. */
-export function page({ guests, orders, findings }: LinuxRecord): string {
-  const names = Object.entries(guests).map(([name, version]) => `${name} ${version}`);
+export function page({ attached, upgraded }: Readonly<Record<Boot, LinuxRecord>>): string {
+  const names = Object.entries(attached.guests).map(([name, version]) => `${name} ${version}`);
   return `${[
     `<!-- Written by ${REWRITE}. -->`,
     "# Guests judged: what real drivers break",
@@ -61,15 +66,11 @@ export function page({ guests, orders, findings }: LinuxRecord): string {
     "([conformance.md](conformance.md)) hears every access: firmware and boot, traffic, unbinding and binding again, the",
     "legacy interface, a reboot. Each type is there twice: with packed rings on offer, and without them as a transitional",
     "device. None of it is harmful here: our devices go on. A finding that is new, or one that occurs no more, fails",
-    `\`npm run test:interop\`; \`${REWRITE}\` writes this page and \`test/interop/v86/linux-findings.json\` anew.`,
+    `\`npm run test:interop\`; \`${REWRITE}\` writes this page and the records in`,
+    "`test/interop/v86/` anew.",
     "",
     "## Findings",
-    "| who | device | found on | clause | section | level | what | why |",
-    "|---|---|---|---|---|---|---|---|",
-    ...findings.map(
-      ({ by, device, on, clause, section, level, what, reason }) =>
-        `| ${[by, device, on, clause, `§${section}`, level, cell(what), cell(reason)].join(" | ")} |`,
-    ),
+    ...findingTable(attached),
     "",
     "## Orders",
     "From the first reset to DRIVER_OK, repetitions once. Linux's is that of the driver profile `linux-current`, and a test holds",
@@ -77,12 +78,37 @@ export function page({ guests, orders, findings }: LinuxRecord): string {
     "of the offer, as kernels do that know 128 features; the balloon drops INDIRECT_DESC with ACCESS_PLATFORM, as newer kernels",
     "do and 6.1 does not; and it sets up one queue after the other, where Linux on PCI enables all of them at the end.",
     "",
+    ...orderTable(attached),
+    "",
+    "## v86's own devices, upgraded",
+    "Registers, configuration and device models are v86's, the rings are ours. What is said of v86 here is of its registers.",
+    "Linux's boot, traffic over every offer of ring features and a snapshot are judged; firmware leaves these devices alone.",
+    "",
+    ...findingTable(upgraded),
+    "",
+    ...orderTable(upgraded),
+  ].join("\n")}\n`;
+}
+
+function findingTable({ findings }: LinuxRecord): string[] {
+  return [
+    "| who | device | found on | clause | section | level | what | why |",
+    "|---|---|---|---|---|---|---|---|",
+    ...findings.map(
+      ({ by, device, on, clause, section, level, what, reason }) =>
+        `| ${[by, device, on, clause, `§${section}`, level, cell(what), cell(reason)].join(" | ")} |`,
+    ),
+  ];
+}
+
+function orderTable({ orders }: LinuxRecord): string[] {
+  return [
     "| who | device | order |",
     "|---|---|---|",
     ...Object.entries(orders).flatMap(([who, devices]) =>
       Object.entries(devices).map(([device, order]) => `| ${who} | ${device} | ${cell(order)} |`),
     ),
-  ].join("\n")}\n`;
+  ];
 }
 
 function cell(text: string): string {

@@ -8,11 +8,8 @@ import { V86, type V86Options } from "v86";
 import { checkImage, type ImageName } from "../../../examples/v86/guest-images";
 import { initrd, READY } from "./initrd";
 import type { GuestFiles } from "./packages";
+import { BOOT_PATIENCE, PATIENCE } from "./patience";
 
-/** How long a boot may take, in milliseconds; a loaded machine needs a minute. */
-export const BOOT_PATIENCE = 240_000;
-/** How long a command may take unless it says otherwise, in milliseconds. */
-const PATIENCE = 60_000;
 /** The initrd is put at 64 MiB, so that RAM ends behind it; v86 wants a multiple of 128 KiB. */
 const MEMORY_BYTES = 128 * 1024 * 1024;
 /** What the kernel is told. */

@@ -4,8 +4,8 @@
  */
 import { beforeAll, describe, expect, it } from "vitest";
 import { GuestMissing } from "./apt";
-import { BOOT_PATIENCE } from "./linux";
 import { findGuestFiles } from "./packages";
+import { LIMIT } from "./patience";
 import { type Measured, measureRings, PINGS, type Sample } from "./rings-measured";
 
 const files = findGuestFiles();
@@ -17,7 +17,7 @@ describe.skipIf(files instanceof GuestMissing)("rings in turns, in one boot", ()
   beforeAll(async () => {
     if (files instanceof GuestMissing) throw files;
     measured = await measureRings(files, ROUNDS);
-  }, BOOT_PATIENCE);
+  }, LIMIT);
 
   it("carry the same frames, none of them lost", () => {
     expect(measured).toMatchObject({ pings: 4 * ROUNDS * (PINGS + 1), broken: 0, drops: 0 });

@@ -11,15 +11,15 @@ import { createServer, type ViteDevServer } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GuestMissing } from "./apt";
 import { type Browser, missingBrowser, startBrowser } from "./browser";
-import { BOOT_PATIENCE } from "./linux";
 import { findGuestFiles } from "./packages";
+import { BOOT_PATIENCE, LIMIT, PATIENCE } from "./patience";
 
 const configFile = fileURLToPath(new URL("../../../examples/v86/vite.config.ts", import.meta.url));
 const files = findGuestFiles();
 const missing = files instanceof GuestMissing ? files.message : missingBrowser();
 const MIB = 1024 * 1024;
-/** How long the guest may take for a command, in milliseconds. */
-const PATIENCE = { timeout: 120_000 };
+/** For what the page shows. */
+const WAIT = { timeout: PATIENCE };
 const SHOTS = join(tmpdir(), "virtq-v86-page");
 
 it("the guest's packages and a browser are there", ({ skip }) => {
@@ -28,7 +28,7 @@ it("the guest's packages and a browser are there", ({ skip }) => {
   expect(missing).toBeUndefined();
 });
 
-describe.skipIf(missing !== undefined)("the page", { timeout: BOOT_PATIENCE }, () => {
+describe.skipIf(missing !== undefined)("the page", { timeout: LIMIT }, () => {
   let server: ViteDevServer | undefined;
   let browser: Browser | undefined;
   let url = "";
@@ -39,7 +39,7 @@ describe.skipIf(missing !== undefined)("the page", { timeout: BOOT_PATIENCE }, (
     await server.listen();
     url = server.resolvedUrls?.local[0] ?? "";
     browser = await startBrowser();
-  }, BOOT_PATIENCE);
+  }, LIMIT);
 
   afterAll(async () => {
     await browser?.close();
@@ -63,7 +63,7 @@ describe.skipIf(missing !== undefined)("the page", { timeout: BOOT_PATIENCE }, (
       });
       await opened.goto(url);
       await opened.waitForSelector('#status[data-state="running"]', { timeout: BOOT_PATIENCE });
-    }, BOOT_PATIENCE);
+    }, LIMIT);
 
     afterAll(() => opened?.close());
 
@@ -77,11 +77,11 @@ describe.skipIf(missing !== undefined)("the page", { timeout: BOOT_PATIENCE }, (
     async function type(command: string, printed: RegExp): Promise<void> {
       await page().fill("#command", command);
       await page().press("#command", "Enter");
-      await expect.poll(text, PATIENCE).toMatch(printed);
+      await expect.poll(text, WAIT).toMatch(printed);
     }
     async function press(button: string, printed: RegExp): Promise<void> {
       await page().getByRole("button", { name: button }).click();
-      await expect.poll(text, PATIENCE).toMatch(printed);
+      await expect.poll(text, WAIT).toMatch(printed);
     }
     /** A counter as the page shows it. */
     async function counter(device: string, name: string): Promise<number> {
@@ -112,19 +112,19 @@ describe.skipIf(missing !== undefined)("the page", { timeout: BOOT_PATIENCE }, (
     it("takes commands on a console that is as wide as it is shown", async () => {
       const before = await counter("console", "chains");
       await type("uname -sr", /^Linux 6\.1\.0-\d+-686$/m);
-      await expect.poll(() => counter("console", "chains"), PATIENCE).toBeGreaterThan(before);
+      await expect.poll(() => counter("console", "chains"), WAIT).toBeGreaterThan(before);
       await type("stty size", /^\d+ 1\d\d$/m);
     });
 
     it("counts what the buttons do", async () => {
       await press("Read the disk", /real/);
-      await expect.poll(() => counter("disk", "bytesFromDevice"), PATIENCE).toBeGreaterThanOrEqual(32 * MIB);
+      await expect.poll(() => counter("disk", "bytesFromDevice"), WAIT).toBeGreaterThanOrEqual(32 * MIB);
       await press("Ping", /20 packets transmitted, 20 packets received/);
-      await expect.poll(() => counter("network", "bytesToDevice"), PATIENCE).toBeGreaterThan(20 * 1400);
+      await expect.poll(() => counter("network", "bytesToDevice"), WAIT).toBeGreaterThan(20 * 1400);
       await press("Entropy", /^[0-9a-f]{64} {2}-$/m);
-      await expect.poll(() => counter("entropy", "bytesFromDevice"), PATIENCE).toBeGreaterThanOrEqual(65_536);
+      await expect.poll(() => counter("entropy", "bytesFromDevice"), WAIT).toBeGreaterThanOrEqual(65_536);
       await press("Make a file system", /^\/dev\/vda .* \/mnt$/m);
-      await expect.poll(() => counter("disk", "bytesToDevice"), PATIENCE).toBeGreaterThan(2 * MIB);
+      await expect.poll(() => counter("disk", "bytesToDevice"), WAIT).toBeGreaterThan(2 * MIB);
       for (const device of ["disk", "network", "console"]) {
         expect([await counter(device, "drops"), await counter(device, "violations")]).toEqual([0, 0]);
       }
@@ -132,7 +132,7 @@ describe.skipIf(missing !== undefined)("the page", { timeout: BOOT_PATIENCE }, (
 
     it("lives through a guest that breaks the rules", async () => {
       await press("Break the rules", /128\+0 records out/);
-      await expect.poll(() => counter("entropy", "violations"), PATIENCE).toBeGreaterThan(0);
+      await expect.poll(() => counter("entropy", "violations"), WAIT).toBeGreaterThan(0);
       await page().getByRole("button", { name: "Ctrl C" }).click();
       await type("echo still $((6 * 7))", /^still 42$/m);
       expect(await counter("console", "violations")).toBe(0);
@@ -146,7 +146,7 @@ describe.skipIf(missing !== undefined)("the page", { timeout: BOOT_PATIENCE }, (
     ] as const)("fits $width × $height, $colorScheme", async ({ width, height, colorScheme }) => {
       await page().setViewportSize({ width, height });
       await page().emulateMedia({ colorScheme });
-      await expect.poll(() => page().evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+      await expect.poll(() => page().evaluate(() => document.documentElement.scrollWidth), WAIT).toBe(width);
       mkdirSync(SHOTS, { recursive: true });
       const path = join(SHOTS, `${width}-${colorScheme}.png`);
       await page().screenshot({ path, fullPage: true });
@@ -205,7 +205,7 @@ describe.skipIf(missing !== undefined)("the page", { timeout: BOOT_PATIENCE }, (
         await page.route(pattern, answer);
         await page.goto(url);
         const failure = page.locator("#failure");
-        await failure.waitFor({ state: "visible", ...PATIENCE });
+        await failure.waitFor({ state: "visible", ...WAIT });
         expect(await failure.locator("h2").innerText()).toBe(title);
         expect(await failure.locator("#expected").innerText()).toContain(expected);
         expect(await failure.locator("#found").innerText()).toContain(found);

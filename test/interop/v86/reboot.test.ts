@@ -10,8 +10,9 @@ import type { ControlEvent } from "../../../src/negotiation/control-event";
 import { type Attachment, attach } from "../../../src/v86";
 import { GuestMissing } from "./apt";
 import { type BootDisk, bootDisk, type Extent, findBootTools } from "./boot-disk";
-import { BOOT_PATIENCE, Linux } from "./linux";
+import { Linux } from "./linux";
 import { findGuestFiles } from "./packages";
+import { LIMIT, LONG } from "./patience";
 import { diskFile, virtioDevices } from "./sysfs";
 
 const files = findGuestFiles();
@@ -19,10 +20,6 @@ const tools = findBootTools();
 const missing = [files, tools].find((one) => one instanceof GuestMissing)?.message;
 const SECTOR_BYTES = 512;
 const MIB = 1024 * 1024;
-/** How long a command that moves much may take, in milliseconds. */
-const LONG = 240_000;
-/** How long a test with a boot in it may take, in milliseconds. */
-const LIMIT = BOOT_PATIENCE + LONG;
 /** What the log shows of a boot: the firmware's turn, which finds the disk reset, and Linux's. */
 const BOOT = ["still reset", "split", "reset", "packed"];
 

@@ -1,8 +1,9 @@
 /** The rig itself: Linux boots in v86 with v86's own virtio devices, untouched, and its shell can be driven. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GuestMissing } from "./apt";
-import { BOOT_PATIENCE, Linux } from "./linux";
+import { Linux } from "./linux";
 import { findGuestFiles } from "./packages";
+import { LIMIT } from "./patience";
 import { virtioDevices } from "./sysfs";
 
 const files = findGuestFiles();
@@ -14,7 +15,7 @@ it("the guest's packages are there", ({ skip }) => {
   expect(missing).toBeUndefined();
 });
 
-describe.skipIf(missing !== undefined)("Linux with v86's own devices", () => {
+describe.skipIf(missing !== undefined)("Linux with v86's own devices", { timeout: LIMIT }, () => {
   let linux: Linux | undefined;
 
   beforeAll(async () => {
@@ -22,7 +23,7 @@ describe.skipIf(missing !== undefined)("Linux with v86's own devices", () => {
     linux = await Linux.start(files, {
       v86: { net_device: { type: "virtio", relay_url: "fetch" }, filesystem: {} },
     });
-  }, BOOT_PATIENCE);
+  }, LIMIT);
 
   afterAll(() => linux?.stop());
 

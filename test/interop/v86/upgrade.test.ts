@@ -5,19 +5,23 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { UpgradedDevice } from "../../../src/adapters/v86/device";
-import { stockDevice, v86Cpu } from "../../../src/adapters/v86/hooks";
+import { STOCK_DEVICES, type StockDevice, stockDevice, v86Cpu } from "../../../src/adapters/v86/hooks";
 import { upgrade } from "../../../src/adapters/v86/upgrade";
 import type { VirtioError } from "../../../src/errors";
 import { FeatureSet } from "../../../src/negotiation/feature-set";
 import { GuestMissing } from "./apt";
 import { balloons, carryLines } from "./guest-work";
-import { BOOT_PATIENCE, Linux } from "./linux";
+import { Linux } from "./linux";
+import { expectOnRecord } from "./on-record";
 import { findGuestFiles } from "./packages";
+import { LIMIT } from "./patience";
 import { type VirtioInSysfs, virtioDevices } from "./sysfs";
+import { type Processor, Witness } from "./witness";
 
 const files = findGuestFiles();
 const md5 = (bytes: Uint8Array): string => createHash("md5").update(bytes).digest("hex");
 
+const TYPES = Object.keys(STOCK_DEVICES) as StockDevice[];
 const RING_FEATURES = ["RING_PACKED", "INDIRECT_DESC", "EVENT_IDX"];
 /** Every subset. */
 const OFFERS = Array.from({ length: 8 }, (_, i) => RING_FEATURES.filter((_, bit) => (i >> bit) & 1));
@@ -29,10 +33,11 @@ interface Balloon {
   GetStats(take: (statistics: Readonly<Record<string, number>>) => void): void;
 }
 
-describe.skipIf(files instanceof GuestMissing)("v86's devices, upgraded", () => {
+describe.skipIf(files instanceof GuestMissing)("v86's devices, upgraded", { timeout: LIMIT }, () => {
   let running: Linux | undefined;
   let upgraded: readonly UpgradedDevice[] = [];
   const violations: VirtioError[] = [];
+  const witness = new Witness();
 
   beforeAll(async () => {
     if (files instanceof GuestMissing) throw files;
@@ -44,11 +49,18 @@ describe.skipIf(files instanceof GuestMissing)("v86's devices, upgraded", () => 
         virtio_balloon: true,
       },
       prepare: async (emulator) => {
-        upgraded = await upgrade(emulator, { onViolation: (error) => violations.push(error) });
+        witness.attend((emulator as unknown as { v86: { cpu: Processor } }).v86.cpu);
+        const sinks = new Map(
+          TYPES.map((type) => [type, witness.watch({ type, ring: "upgraded", maker: "v86" })]),
+        );
+        upgraded = await upgrade(emulator, {
+          onViolation: (error) => violations.push(error),
+          onEvent: (event, type) => sinks.get(type)?.(event),
+        });
       },
     });
     await running.succeed("ifconfig eth0 192.168.86.100 up");
-  }, BOOT_PATIENCE);
+  }, LIMIT);
 
   afterAll(() => running?.stop());
 
@@ -147,6 +159,15 @@ describe.skipIf(files instanceof GuestMissing)("v86's devices, upgraded", () => 
     expect(await guest().succeed("cat /tmp/when")).toBe("before");
     await ping(50, 500);
     expect(await guest().succeed("md5sum /mnt/up")).toContain(md5(await emulator.read_file("/up")));
+  });
+
+  it("are driven as is on record", async () => {
+    await expectOnRecord(witness, {
+      boot: "upgraded",
+      guests: { Linux: "6.1" },
+      driven: [["Linux", TYPES]],
+      ring: "upgraded",
+    });
   });
 
   it("break nothing", () => {

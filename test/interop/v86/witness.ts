@@ -1,21 +1,23 @@
 /**
- * What a guest does to our devices, judged as it happens, and by whom: SeaBIOS and Linux use the same devices one after the
+ * What a guest does to devices of ours or of v86's, judged as it happens, and by whom: SeaBIOS and Linux use the same devices one after the
  * other, and where the processor is tells them apart.
  */
 import type { Finding } from "../../../src/conformance/finding";
 import { Judge } from "../../../src/conformance/judge";
-import type { VirtioDevice } from "../../../src/device/device";
 import type { ControlEvent, EventSink, RegisterAccess } from "../../../src/negotiation/control-event";
+import type { FeatureSet } from "../../../src/negotiation/feature-set";
 import type { DeviceType } from "../../../src/negotiation/feature-table";
 
-/** Who had a hand in it: "virtq" is our device itself. */
-export type Actor = "SeaBIOS" | "Linux" | "virtq";
+/** Who made a device. */
+export type Maker = "virtq" | "v86";
+/** Who had a hand in it: a maker is the device itself. */
+export type Actor = "SeaBIOS" | "Linux" | Maker;
 
 /** A finding, and what it is about. */
 export interface Seen {
   readonly by: Actor;
   readonly device: DeviceType;
-  /** What the device was made for: "packed", "split", …; "legacy" for the legacy interface. */
+  /** What the device was made for: "packed", "split", "upgraded"; "legacy" for the legacy interface. */
   readonly on: string;
   readonly finding: Finding;
 }
@@ -29,20 +31,32 @@ export interface Processor {
   readonly instruction_pointer: Int32Array;
 }
 
+/** A device to be watched. */
+export interface WatchedDevice {
+  readonly type: DeviceType;
+  readonly ring: string;
+  /** Default "virtq". */
+  readonly maker?: Maker;
+  /** Asked when the device has come to be. Left out, what is offered is what drivers read: an offer may change then. */
+  readonly offering?: () => { readonly offered: FeatureSet };
+}
+
 /** One device under observation. */
 class Watched {
   readonly type: DeviceType;
   readonly ring: string;
   readonly accesses: { readonly by: Actor; readonly access: RegisterAccess }[] = [];
-  private readonly device: () => VirtioDevice;
+  private readonly maker: Maker;
+  private readonly offering: WatchedDevice["offering"];
   private judge: Judge | undefined;
   private isLegacy = false;
   private seq = 0;
 
-  constructor(type: DeviceType, ring: string, device: () => VirtioDevice) {
+  constructor({ type, ring, maker = "virtq", offering }: WatchedDevice) {
     this.type = type;
     this.ring = ring;
-    this.device = device;
+    this.maker = maker;
+    this.offering = offering;
   }
 
   /** @returns what the event shows */
@@ -52,7 +66,7 @@ class Watched {
     this.judge ??= new Judge({
       deviceType: this.type,
       transport: "pci",
-      offered: this.device().offered,
+      ...(this.offering && { offered: this.offering().offered }),
       legacy: this.isLegacy,
     });
     return this.seen(this.judge.add({ ...event, seq: this.seq++ }), by);
@@ -69,7 +83,7 @@ class Watched {
   private seen(findings: readonly Finding[], by: Actor): Seen[] {
     const on = this.isLegacy ? "legacy" : this.ring;
     return findings.map((finding) => ({
-      by: finding.side === "device" ? "virtq" : by,
+      by: finding.side === "device" ? this.maker : by,
       device: this.type,
       on,
       finding,
@@ -88,9 +102,9 @@ export class Witness {
     this.cpu = cpu;
   }
 
-  /** What a device is to be given as `onEvent`. @param device the same device, asked for when it has come to be */
-  watch(type: DeviceType, ring: string, device: () => VirtioDevice): EventSink {
-    const watched = new Watched(type, ring, device);
+  /** What a device is to be given as `onEvent`. */
+  watch(device: WatchedDevice): EventSink {
+    const watched = new Watched(device);
     this.watched.push(watched);
     return (event) => this.seen.push(...watched.take(event, this.actor));
   }
