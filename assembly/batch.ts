@@ -99,7 +99,13 @@ export function submissionShape(submission: usize): u64 {
 
 @inline
 export function submissionIsIndirect(submission: usize): bool {
-  return (load<u32>(submission, 8) & SUBMISSION_INDIRECT) != 0;
+  return submissionIndirectBit(submission) != 0;
+}
+
+/** The same as SUBMISSION_INDIRECT or 0. */
+@inline
+export function submissionIndirectBit(submission: usize): u32 {
+  return load<u32>(submission, 8) & SUBMISSION_INDIRECT;
 }
 
 

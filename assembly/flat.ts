@@ -4,8 +4,9 @@
 //   { linear address, length, token | FLAT_WRITABLE, written }
 //
 // `written` is 0 and the device's to set, in the first entry of each chain: bytes from its first writable one on.
-// The next entry belongs to the same chain when it has the same token. A chain without segments has one entry of
-// length 0: its address is 0 or, with OPTION_RECOVER, what was wrong with the chain, a negative result.
+// The next entry belongs to the same chain when it has the same token; a token of 0, which no chain has, ends the list,
+// behind all the room that records have if need be. A chain without segments has one entry of length 0: its address is
+// 0 or, with OPTION_RECOVER, what was wrong with the chain, a negative result.
 import {
   CHAIN_RECORD_BYTES,
   COMPLETION_RECORD_BYTES,
@@ -33,6 +34,12 @@ import {
 export function setFlatSegment(entry: usize, linear: u32, length: u32, token: u32, write: bool): void {
   store<u64>(entry, (<u64>linear) | ((<u64>length) << 32));
   store<u64>(entry, <u64>(token | (write ? FLAT_WRITABLE : 0)), FLAT_TOKEN);
+}
+
+/** Ends the list at `entry`. */
+@inline
+export function endFlat(entry: usize): void {
+  store<u32>(entry, 0, FLAT_TOKEN);
 }
 
 /** End of the room that a chain record at `record` has, so that its list fits before `end` when it is flattened. */
@@ -76,10 +83,12 @@ export function flatCompletion(entry: usize): u64 {
 /** The first entry of the next chain, or `end`. */
 @inline
 export function nextFlatChain(entry: usize, end: usize): usize {
-  const token = load<u32>(entry, FLAT_TOKEN);
+  const token = load<u32>(entry, FLAT_TOKEN) & ~FLAT_WRITABLE;
   let next = entry + FLAT_SEGMENT_BYTES;
-  while (next < end && ((load<u32>(next, FLAT_TOKEN) ^ token) & ~FLAT_WRITABLE) == 0)
+  while (next < end) {
+    if ((load<u32>(next, FLAT_TOKEN) & ~FLAT_WRITABLE) != token) break;
     next += FLAT_SEGMENT_BYTES;
+  }
   return next;
 }
 

@@ -7,11 +7,10 @@ import {
 } from "../src/spec/result";
 import { FEATURE_INDIRECT, SUBMISSION_SEGMENT_BYTES } from "./abi";
 import {
-  ONE_READABLE,
-  ONE_WRITABLE,
   segmentGpa,
   segmentLength,
   SINGLE_SUBMISSION_BYTES,
+  submissionIndirectBit,
   submissionIsIndirect,
   submissionReadable,
   submissionSegment,
@@ -44,26 +43,15 @@ export function singlesAhead(q: usize, submission: usize): u32 {
 /** Whether the next submission is one of those. */
 @inline
 export function isSingleAhead(q: usize, submission: usize): bool {
-  if (!singlesAhead(q, submission)) return false;
-  return (
-    submissionReadable(submission) + submissionWritable(submission) == 1 && !submissionIsIndirect(submission)
-  );
+  return singlesAhead(q, submission) != 0 && isSingle(submission);
 }
 
-/**
- * Whether a submission of this `shape` has one direct element of `length` bytes, `offset` into the first region of
- * guest RAM, which has `bytes`: peeled, since most are that. False says nothing against it: `judgeSubmission` knows more.
- */
+/** Whether a submission has one element, direct: one of its counts is 1 and the other 0. One test, since it is hot. */
 @inline
-export function isSingleSubmission(
-  submission: usize,
-  shape: u64,
-  offset: u64,
-  length: u32,
-  bytes: u64,
-): bool {
-  if (shape != ONE_READABLE && shape != ONE_WRITABLE) return false;
-  return !submissionIsIndirect(submission) && within(offset, length, bytes);
+export function isSingle(submission: usize): bool {
+  const readable = submissionReadable(submission);
+  const writable = submissionWritable(submission);
+  return ((writable >>> 1) | (readable ^ writable ^ 1) | submissionIndirectBit(submission)) == 0;
 }
 
 /** Ring descriptors that the submission needs, 1…size, or why it can't be a chain. */

@@ -245,8 +245,11 @@ function completeAny(q: usize, count: u32, flat: bool): u32 {
     const entry = shadowAt(shadow, taken);
     const held = shadowHead(entry);
     const descriptors = headCount(held);
-    if (!descriptors || headToken(held, taken) != token) break;
-    if (<u64>written > shadowLimit(entry)) break;
+    if (!descriptors) break;
+    if (headToken(held, taken) != token) break;
+    if (written) {
+      if (<u64>written > shadowLimit(entry)) break;
+    }
     const desc = descAt(ring, slot);
     const flags = usedFlags(wrap) | (written ? VIRTQ_DESC_F_WRITE : 0); // §2.8.4
     if (moved + pending) setDescTail(desc, written, headId(held), flags);

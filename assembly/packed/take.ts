@@ -50,7 +50,7 @@ import {
   setDeviceInFlightDescriptors,
   setDeviceTaken,
 } from "../device-state";
-import { flatten, recordLimit, segmentBytes, setSegment, setSingle, singleBytes } from "../flat";
+import { endFlat, flatten, recordLimit, segmentBytes, setSegment, setSingle, singleBytes } from "../flat";
 import { firstBase, firstGpa, firstIsReadOnly, firstSize, within } from "../memory";
 import { batch, blame, core, desc, deviceShadow, features, isInOrder, layout, size } from "../queue-state";
 import {
@@ -103,6 +103,7 @@ function takeInto(q: usize, max: u32, flat: bool): i32 {
     next = flat ? flatten(next) : chainEnd();
     if (++taken == limit) break;
   }
+  if (flat) endFlat(next);
   return taken;
 }
 

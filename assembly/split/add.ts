@@ -7,13 +7,11 @@ import {
   VIRTQ_DESC_SIZE,
 } from "../../src/spec/queue";
 import { BAD_ARGUMENT, BUFFER_TOO_SHORT, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
-import { LAYOUT_SPLIT, SUBMISSION_SEGMENT_BYTES } from "../abi";
+import { LAYOUT_SPLIT, SUBMISSION_SEGMENT_BYTES, TOKEN_BYTES } from "../abi";
 import {
   addedTokenAt,
   addedTokens,
   firstSubmission,
-  ONE_READABLE,
-  ONE_WRITABLE,
   segmentGpa,
   segmentLength,
   setAddedToken,
@@ -21,7 +19,6 @@ import {
   submissionIsIndirect,
   submissionReadable,
   submissionSegment,
-  submissionShape,
   submissionWritable,
 } from "../batch";
 import {
@@ -66,6 +63,7 @@ import {
   tokenOf,
 } from "../shadow";
 import {
+  isSingle,
   isSingleAhead,
   judgeSubmission,
   singlesAhead,
@@ -124,36 +122,34 @@ function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool): u32 {
   const table = desc(q);
   const ring = driverArea(q);
   const shadow = driverShadow(q);
-  const tokens = addedTokenAt(addedTokens(q), added);
   const mask = size(q) - 1;
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
-  const idx = driverAvail(q);
+  const tokens = addedTokenAt(addedTokens(q), added);
+  const end = addedTokenAt(tokens, limit);
+  let idx = driverAvail(q);
   let head = driverFreeHead(q);
-  let i: u32 = 0;
-  for (; i < limit; i++) {
-    const shape = submissionShape(submission);
+  let token = tokens;
+  for (; token < end; token += TOKEN_BYTES) {
+    if (!isSingle(submission)) break;
+    const write = submissionWritable(submission); // 1 or 0
     const segment = submissionSegment(submission, 0);
     const address = segmentGpa(segment);
     const length = segmentLength(segment);
-    if (shape != ONE_READABLE) {
-      if (shape != ONE_WRITABLE) break;
-    }
-    if (submissionIsIndirect(submission)) break;
     if (!within(address - gpa, length, bytes)) break;
-    const write = <u32>(shape >>> 32); // 1 or 0: the writable count
     setDesc(table, head, address, length, write * VIRTQ_DESC_F_WRITE, 0);
     const entry = shadowAt(shadow, head);
     const held = shadowHead(entry);
-    const turn = (idx + i) & 0xffff;
-    occupySingle(entry, inOrder ? relinked(held, turn) : headWord(held), head, write ? length : 0);
-    setAvailEntry(ring, turn & mask, head);
-    setAddedToken(tokens, i, headToken(held, head));
+    occupySingle(entry, inOrder ? relinked(held, idx) : headWord(held), head, length & (0 - write));
+    setAvailEntry(ring, idx & mask, head);
+    setAddedToken(token, 0, headToken(held, head));
     head = inOrder ? (head + 1) & mask : headLink(held);
+    idx = (idx + 1) & 0xffff;
     submission += SINGLE_SUBMISSION_BYTES;
   }
+  const i = <u32>(token - tokens) / TOKEN_BYTES;
   next = submission;
-  setDriverAvail(q, (idx + i) & 0xffff);
+  setDriverAvail(q, idx);
   setDriverFreeHead(q, head);
   setDriverFreeCount(q, driverFreeCount(q) - i);
   setDriverPending(q, driverPending(q) + i);

@@ -200,8 +200,11 @@ function completeAny(q: usize, count: u32, flat: bool): u32 {
     if (slot >= n) break;
     const entry = shadowAt(shadow, slot);
     const held = shadowHead(entry);
-    if (!headCount(held) || headToken(held, slot) != token) break;
-    if (<u64>written > shadowLimit(entry)) break;
+    if (!headCount(held)) break;
+    if (headToken(held, slot) != token) break;
+    if (written) {
+      if (<u64>written > shadowLimit(entry)) break;
+    }
     setUsedElement(area, (used + i) & (n - 1), headId(held), written);
     releaseHead(entry, held, 0);
     at = nextCompletion(at, end, flat);

@@ -45,7 +45,8 @@ export function run(q: usize, kind: u32, budget: u32): i32 {
   if (deviceError(q)) return QUEUE_BROKEN;
   if (mustWait(q)) return blame(q, IN_ORDER_VIOLATION, deviceInFlight(q), 0);
   const logged = isLogged(q);
-  const peels = !logged && kind != BACKEND_COPY;
+  // With nothing in flight no head can be in flight: singles need not ask.
+  const peels = !logged && kind != BACKEND_COPY && !deviceInFlight(q);
   let served: u32 = 0;
   while (served < budget) {
     const newly = newlyAvailable(q);
@@ -66,7 +67,7 @@ export function run(q: usize, kind: u32, budget: u32): i32 {
 
 /**
  * Uses up to `limit` available chains of one direct descriptor, with nothing written: one that can only be read, or
- * only be written, gives an echo no work either. Stops at anything else; how many it used.
+ * only be written, gives an echo no work either. Nothing is in flight. Stops at anything else; how many it used.
  */
 @inline
 function useSingles(q: usize, limit: u32): u32 {
@@ -90,7 +91,6 @@ function useSinglesWith(q: usize, limit: u32, inOrder: bool): u32 {
   const table = desc(q);
   const ring = driverArea(q);
   const area = deviceArea(q);
-  const shadow = deviceShadow(q);
   const n = size(q);
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
@@ -103,7 +103,6 @@ function useSinglesWith(q: usize, limit: u32, inOrder: bool): u32 {
   for (; i < limit; i++) {
     const head = availEntry(ring, (avail + i) & (n - 1));
     if (head >= n) break;
-    if (shadowCount(shadowAt(shadow, head))) break;
     const tail = descTail(table, head);
     const length = tailLength(tail);
     if (tailFlags(tail) & unusual) break;

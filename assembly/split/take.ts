@@ -42,7 +42,7 @@ import {
   setDeviceError,
   setDeviceInFlight,
 } from "../device-state";
-import { flatten, recordLimit, segmentBytes, setSingle, singleBytes } from "../flat";
+import { endFlat, flatten, recordLimit, segmentBytes, setSingle, singleBytes } from "../flat";
 import { firstBase, firstGpa, firstIsReadOnly, firstSize, within } from "../memory";
 import { batch, blame, core, desc, deviceShadow, driverArea, features, layout, size } from "../queue-state";
 import {
@@ -93,6 +93,7 @@ function takeInto(q: usize, max: u32, flat: bool): i32 {
     next = flat ? flatten(next) : chainEnd();
     if (++taken == limit) break;
   }
+  if (flat) endFlat(next);
   return taken;
 }
 

@@ -7,6 +7,8 @@ import { areasOf, guestBytes } from "../workload";
 import { type DeviceHalf, DeviceOnly, refusesAlone } from "./device-only";
 
 const CHAIN_WORDS = abi.CHAIN_RECORD_BYTES / 4;
+const FLAT_WORDS = abi.FLAT_SEGMENT_BYTES / 4;
+const TOKEN = ~abi.FLAT_WRITABLE;
 
 export const WASM_DEVICE_IN_WASM: RingAdapter = {
   name: "wasm-device-in-wasm",
@@ -28,6 +30,8 @@ class InWasm implements DeviceHalf {
   protected readonly words: Uint32Array;
   protected readonly completions: number;
   protected readonly chains: number;
+  protected readonly flatEnd: number;
+  protected readonly exchange: (q: number, count: number, max: number) => number;
   private readonly core: Core;
 
   constructor(workload: Workload) {
@@ -55,6 +59,8 @@ class InWasm implements DeviceHalf {
     this.words = this.core.words();
     this.completions = (q + layout.deviceRecords) >>> 2;
     this.chains = this.completions + 2 * layout.batch;
+    this.flatEnd = this.chains + layout.recordBytes / 4;
+    this.exchange = this.core.exports.deviceExchange;
   }
 
   guest(): Uint8Array {
@@ -93,18 +99,19 @@ class Flat extends InWasm {
   bytes = 0;
 
   override serve(): number {
-    const { words, completions } = this;
-    const taken = this.device.take(this.q, this.batch);
+    const { words, batch, q } = this;
+    const taken = this.device.takeFlat(q, batch);
+    const end = this.flatEnd;
     let bytes = 0;
-    for (let i = 0, chain = this.chains, completion = completions; i < taken; i++, completion += 2) {
-      bytes += (words[chain + 4] as number) + (words[chain + 6] as number);
-      words[completion] = words[chain] as number;
-      words[completion + 1] = 0;
-      chain += CHAIN_WORDS + 2 * ((words[chain + 1] as number) + (words[chain + 2] as number));
+    let at = this.chains;
+    for (let i = 0; i < taken; i++) {
+      const token = (words[at + 2] as number) & TOKEN;
+      do {
+        bytes += words[at + 1] as number;
+        at += FLAT_WORDS;
+      } while (at < end && ((words[at + 2] as number) & TOKEN) === token);
     }
     this.bytes = bytes;
-    const used = this.device.completeBatch(this.q, taken);
-    this.device.publish(this.q);
-    return used;
+    return this.exchange(q, taken, 0) < 0 ? 0 : taken;
   }
 }
