@@ -1,6 +1,8 @@
 // Several verbs in one crossing, for either layout: a device's round, and a whole trip through a ring whose device
 // lives in WASM. They call what the host would call, in the same order, so every check and result is the verbs' own.
-import { EXCHANGE_NOTIFY, EXCHANGE_REFUSED, LAYOUT_PACKED } from "./abi";
+import { QUEUE_BROKEN, QUEUE_NOT_READY } from "../src/spec/result";
+import { EXCHANGE_NOTIFY, EXCHANGE_REFUSED, LAYOUT_PACKED, LAYOUT_SPLIT } from "./abi";
+import { deviceError } from "./device-state";
 import { add as packedAdd } from "./packed/add";
 import { completeFlat as packedCompleteFlat, publish as packedDevicePublish } from "./packed/device";
 import { publish as packedPublish } from "./packed/driver";
@@ -20,15 +22,16 @@ import { takeFlat as splitTakeFlat } from "./split/take";
  * into the list anew.
  *
  * @returns the chains taken, plus EXCHANGE_NOTIFY: send a used buffer notification; with it and no chain, `take` says
- *   whether the driver did something wrong. Negative: why the first completion was refused, or why nothing could be
- *   taken. With EXCHANGE_REFUSED: how many were completed before one was refused; nothing was shown or taken.
+ *   whether the driver did something wrong. Negative: why nothing could be taken. With EXCHANGE_REFUSED: how many were
+ *   completed before one was refused; nothing was shown or taken.
  */
 export function deviceExchange(q: usize, count: u32, max: u32): i32 {
   const packed = layout(q) == LAYOUT_PACKED;
+  if (!packed && layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
+  if (deviceError(q)) return QUEUE_BROKEN;
   if (count) {
     const completed = packed ? packedCompleteFlat(q, count) : splitCompleteFlat(q, count);
-    if (completed < 0) return completed;
-    if (<u32>completed < count) return EXCHANGE_REFUSED | completed;
+    if (completed < <i32>count) return EXCHANGE_REFUSED | (completed < 0 ? 0 : completed);
   }
   const notify = packed ? packedDevicePublish(q) : splitDevicePublish(q);
   if (notify < 0) return notify;

@@ -57,11 +57,11 @@ export const JS_TUNED_SPLIT: RingAdapter = {
   open: (workload) => new TunedSplit(workload),
 };
 
-/** The same device half alone, its chains made available by a stub. */
+/** The same device half alone, its chains made available by a stub; it looks at what it was given. */
 export const JS_DEVICE: RingAdapter = {
   name: "js-device",
   refuses: refusesAlone,
-  open: (workload) => new DeviceOnly(new TunedSplit(workload), workload),
+  open: (workload) => new DeviceOnly(new LookingDevice(workload), workload),
 };
 
 class TunedSplit extends Loopback implements DeviceHalf {
@@ -197,8 +197,8 @@ class TunedSplit extends Loopback implements DeviceHalf {
     return head;
   }
 
-  /** Takes up to a batch into #chains and #segments; how many. */
-  #take(): number {
+  /** Takes up to a batch into CHAINS and SEGMENTS; how many. */
+  protected take(): number {
     const size = this.#size;
     const next = this.#nextAvailIdx;
     const newly = ((GUEST16[AVAIL16 + 1] as number) - next) & 0xffff;
@@ -282,8 +282,8 @@ class TunedSplit extends Loopback implements DeviceHalf {
     return writable;
   }
 
-  /** Uses `count` chains of #chains, none written to, and publishes them. */
-  #complete(count: number): void {
+  /** Uses `count` chains of CHAINS, none written to, and publishes them. */
+  protected complete(count: number): void {
     const size = this.#size;
     let idx = this.#usedIdx;
     for (let i = 0; i < count; i++) {
@@ -308,13 +308,13 @@ class TunedSplit extends Loopback implements DeviceHalf {
   }
 
   serve(): number {
-    const taken = this.#take();
-    this.#complete(taken);
+    const taken = this.take();
+    this.complete(taken);
     return taken;
   }
 
   witness(): number {
-    const taken = this.#take();
+    const taken = this.take();
     let seen = 0;
     for (let i = 0, segment = 0; i < taken; i++) {
       const readable = CHAINS[3 * i + 1] as number;
@@ -323,7 +323,7 @@ class TunedSplit extends Loopback implements DeviceHalf {
         seen += seenOf(SEGMENTS[segment] as number, SEGMENTS[segment + 1] as number, s >= readable);
       }
     }
-    this.#complete(taken);
+    this.complete(taken);
     return seen >>> 0;
   }
 
@@ -376,6 +376,23 @@ class TunedSplit extends Loopback implements DeviceHalf {
 
   image(): Uint8Array {
     return GUEST8.slice(SMALL_DESCRIPTOR, SMALL_TABLES);
+  }
+}
+
+class LookingDevice extends TunedSplit {
+  /** Bytes that the device was given. */
+  bytes = 0;
+
+  override serve(): number {
+    const taken = this.take();
+    let bytes = 0;
+    for (let i = 0, segment = 1; i < taken; i++) {
+      const count = (CHAINS[3 * i + 1] as number) + (CHAINS[3 * i + 2] as number);
+      for (const end = segment + 2 * count; segment < end; segment += 2) bytes += SEGMENTS[segment] as number;
+    }
+    this.bytes = bytes;
+    this.complete(taken);
+    return taken;
   }
 }
 

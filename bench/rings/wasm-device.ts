@@ -8,7 +8,6 @@ import { type DeviceHalf, DeviceOnly, refusesAlone } from "./device-only";
 
 const CHAIN_WORDS = abi.CHAIN_RECORD_BYTES / 4;
 const FLAT_WORDS = abi.FLAT_SEGMENT_BYTES / 4;
-const TOKEN = ~abi.FLAT_WRITABLE;
 
 export const WASM_DEVICE_IN_WASM: RingAdapter = {
   name: "wasm-device-in-wasm",
@@ -30,7 +29,6 @@ class InWasm implements DeviceHalf {
   protected readonly words: Uint32Array;
   protected readonly completions: number;
   protected readonly chains: number;
-  protected readonly flatEnd: number;
   protected readonly exchange: (q: number, count: number, max: number) => number;
   private readonly core: Core;
 
@@ -59,7 +57,6 @@ class InWasm implements DeviceHalf {
     this.words = this.core.words();
     this.completions = (q + layout.deviceRecords) >>> 2;
     this.chains = this.completions + 2 * layout.batch;
-    this.flatEnd = this.chains + layout.recordBytes / 4;
     this.exchange = this.core.exports.deviceExchange;
   }
 
@@ -101,16 +98,8 @@ class Flat extends InWasm {
   override serve(): number {
     const { words, batch, q } = this;
     const taken = this.device.takeFlat(q, batch);
-    const end = this.flatEnd;
     let bytes = 0;
-    let at = this.chains;
-    for (let i = 0; i < taken; i++) {
-      const token = (words[at + 2] as number) & TOKEN;
-      do {
-        bytes += words[at + 1] as number;
-        at += FLAT_WORDS;
-      } while (at < end && ((words[at + 2] as number) & TOKEN) === token);
-    }
+    for (let at = this.chains; words[at + 2] !== 0; at += FLAT_WORDS) bytes += words[at + 1] as number;
     this.bytes = bytes;
     return this.exchange(q, taken, 0) < 0 ? 0 : taken;
   }

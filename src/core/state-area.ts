@@ -80,10 +80,7 @@ export function queueStateLayout(shape: QueueStateShape): QueueStateLayout {
     deviceShadow: part(serves, shape.maxSize * abi.SHADOW_BYTES),
     driverRecords: part(drives, batch * 16 + recordBytes),
     // The flat list's end stands behind records that fill their room.
-    deviceRecords: part(
-      serves,
-      batch * abi.COMPLETION_RECORD_BYTES + recordBytes + abi.FLAT_SEGMENT_BYTES,
-    ),
+    deviceRecords: part(serves, batch * abi.COMPLETION_RECORD_BYTES + recordBytes + abi.FLAT_SEGMENT_BYTES),
     driverLog: part(drives, logEntries * abi.LOG_ENTRY_BYTES),
     deviceLog: part(serves, logEntries * abi.LOG_ENTRY_BYTES),
     bytes: offset,

@@ -8,6 +8,7 @@ import { type DeviceVerbs, deviceVerbs } from "../core/exports";
 import { VirtioError } from "../errors";
 import { IN_ORDER_VIOLATION, QUEUE_BROKEN } from "../spec/result";
 import { Chain } from "./chain";
+import { FlatList } from "./flat-list";
 import { type QueueImage, restoreHalf, saveHalf } from "./queue-image";
 import { QueueTally } from "./queue-tally";
 import { countOf, type QueueOptions, RingHalf, type TouchedRange } from "./ring-half";
@@ -37,8 +38,6 @@ const BACKENDS: Readonly<Record<Backend, number>> = {
   copy: abi.BACKEND_COPY,
 };
 
-const FLAT_WORDS = abi.FLAT_SEGMENT_BYTES >>> 2;
-
 /** The device half of a virtqueue. */
 export class DeviceQueue extends RingHalf {
   /** What the queue has done. Chains of {@link run} are counted, their bytes are not. */
@@ -52,6 +51,9 @@ export class DeviceQueue extends RingHalf {
   readonly #chainsAt: number;
   /** Word index of each chain record of the last take. */
   readonly #records: Uint32Array;
+  readonly #list: FlatList;
+  /** Chains of the flat list that no batch has used, and whose readable bytes are not noted. */
+  #listed = 0;
   readonly #view: Chain;
   readonly #payload: TouchedRange[] | undefined;
   readonly #onTouched: DeviceQueueOptions["onTouched"];
@@ -70,6 +72,7 @@ export class DeviceQueue extends RingHalf {
     super(core, { ...options, touched }, abi.ROLE_DEVICE, bits);
     this.#verbs = deviceVerbs(core.exports, this.ring.layout);
     this.#chainsAt = this.q + this.state.deviceRecords + this.batch * abi.COMPLETION_RECORD_BYTES;
+    this.#list = new FlatList(core, this.#chainsAt >>> 2);
     this.#records = new Uint32Array(this.batch);
     this.#order = new Uint32Array(this.ring.inOrder ? this.size : 0);
     this.#onTouched = options.onTouched;
@@ -121,6 +124,7 @@ export class DeviceQueue extends RingHalf {
    */
   takeBatch(max: number = this.batch): number {
     this.assertAlive();
+    this.#keepList();
     let taken = 0;
     try {
       taken = this.#result(this.#verbs.takeFlat(this.q, countOf(max)));
@@ -131,39 +135,26 @@ export class DeviceQueue extends RingHalf {
     return taken;
   }
 
-  /** Notes the readable bytes of chains that were taken into the flat list, and their order. */
+  /** Notes what was taken into the flat list. */
   #noteFlat(taken: number): void {
-    const words = this.core.words();
-    const { inOrder } = this.ring;
-    for (let i = 0, at = this.flat; i < taken; i++) {
-      const token = this.#flatToken(at);
-      if (inOrder) this.#append(token);
-      let readable = 0;
-      for (const next = this.#nextFlat(at); at < next; at += FLAT_WORDS) {
-        if (words[at + (abi.FLAT_TOKEN >>> 2)] === token) readable += words[at + 1] ?? 0;
-      }
-      this.#readable[token & 0xffff] = readable;
-    }
+    this.#listed = taken;
+    if (this.ring.inOrder) this.#list.forEach(taken, (token) => this.#append(token));
+  }
+
+  /** Before the flat list is gone, or its chains are used one by one: what the tally will want to know of them. */
+  #keepList(): void {
+    if (this.#listed === 0) return;
+    this.#listed = 0;
+    this.#list.noteReadable(this.#readable);
   }
 
   /** Index in `core.words()` of the flat list of {@link takeBatch}. */
   get flat(): number {
-    return this.#chainsAt >>> 2;
-  }
-
-  #flatToken(at: number): number {
-    return (this.core.words()[at + (abi.FLAT_TOKEN >>> 2)] ?? 0) & ~abi.FLAT_WRITABLE;
-  }
-
-  #nextFlat(at: number): number {
-    const token = this.#flatToken(at);
-    const end = (this.#chainsAt + this.state.recordBytes) >>> 2;
-    let next = at + FLAT_WORDS;
-    while (next < end && this.#flatToken(next) === token) next += FLAT_WORDS;
-    return next;
+    return this.#list.at;
   }
 
   #takeRecords(max: number): number {
+    this.#keepList();
     try {
       return this.#result(this.#verbs.take(this.q, max));
     } catch (cause) {
@@ -225,6 +216,7 @@ export class DeviceQueue extends RingHalf {
         queue: this.index,
       });
     }
+    this.#keepList();
     let code = 0;
     try {
       code = this.#verbs.complete(this.q, token, written);
@@ -269,9 +261,13 @@ export class DeviceQueue extends RingHalf {
 
   /** Counts the first chains of the flat list as used. */
   #usedFlat(count: number): void {
-    const words = this.core.words();
-    for (let i = 0, at = this.flat; i < count; i++, at = this.#nextFlat(at))
-      this.#used(this.#flatToken(at), words[at + 3] ?? 0);
+    if (count === 0) return;
+    const { readable, written } = this.#list.bytes(count);
+    this.#listed = Math.max(this.#listed - count, 0);
+    this.#count.chains += count;
+    this.#count.bytesToDevice += readable;
+    this.#count.bytesFromDevice += written;
+    this.#unshown += count;
   }
 
   #judgeBatch(count: number): void {
@@ -282,9 +278,14 @@ export class DeviceQueue extends RingHalf {
   /** One by one: the chains of the flat list that a batch refused, or that with IN_ORDER wait for their turn. */
   #completeRest(done: number, count: number): void {
     if (done === count) return;
-    const words = this.core.words();
-    for (let i = 0, at = this.flat; i < count; i++, at = this.#nextFlat(at)) {
-      if (i >= done) this.complete(this.#flatToken(at), words[at + 3] ?? 0);
+    const chains = this.#list.chains(count);
+    for (const { token, written } of chains.slice(done)) this.complete(token, written);
+    if (chains.length < count) {
+      throw new VirtioError(
+        "COMPLETE_UNKNOWN",
+        `queue ${this.index}: ${count} completions of a list of ${chains.length} chains`,
+        { queue: this.index },
+      );
     }
   }
 
@@ -308,17 +309,21 @@ export class DeviceQueue extends RingHalf {
     this.#notify = false;
     const before = { ...this.#count };
     const unshown = this.#unshown;
+    const listed = this.#listed;
     this.#usedFlat(count); // the list is gone afterwards
+    this.#keepList();
     let code = 0;
     try {
       code = this.core.exports.deviceExchange(this.q, count, countOf(max));
     } catch (cause) {
       throw this.#trap(cause);
     }
-    if (code >= abi.EXCHANGE_REFUSED) {
-      const done = code - abi.EXCHANGE_REFUSED;
+    if (code >= abi.EXCHANGE_REFUSED || code === QUEUE_BROKEN) {
+      const done = Math.max(code - abi.EXCHANGE_REFUSED, 0);
       Object.assign(this.#count, before);
       this.#unshown = unshown;
+      this.#listed = listed;
+      if (code === QUEUE_BROKEN) return 0;
       this.#usedFlat(done);
       this.#completeRest(done, count);
       return 0;

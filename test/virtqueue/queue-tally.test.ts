@@ -55,6 +55,42 @@ describe.each(["split", "packed"] as const)("a %s queue", (layout) => {
     expect(device.tally).toMatchObject({ chains: 3, bytesToDevice: 60, bytesFromDevice: 44 });
   });
 
+  it.each(FEATURES)("counts nothing of an exchange whose first completion is refused: %o", (features) => {
+    const { core, driver, device, buffer } = rig(layout, { features });
+    driver.add([buffer(16)], [buffer(4)]);
+    driver.publish();
+    expect(device.exchange(0)).toBe(1);
+    core.words()[device.flat + 3] = 5;
+    expect(() => device.exchange(1)).toThrow(expect.objectContaining({ code: "COMPLETE_LEN_OVERFLOW" }));
+    expect(device.tally).toMatchObject({ chains: 0, bytesToDevice: 0, bytesFromDevice: 0 });
+    core.words()[device.flat + 3] = 4;
+    expect(device.exchange(1)).toBe(0);
+    expect(device.tally).toMatchObject({ chains: 1, bytesToDevice: 16, bytesFromDevice: 4 });
+  });
+
+  it.each(["takeBatch", "exchange", "take"] as const)(
+    "counts chains of a flat list that are used one by one, after the %s that ends the list",
+    (next) => {
+      const { core, driver, device, buffer } = rig(layout);
+      for (const bytes of [16, 24, 40]) driver.add([buffer(bytes)], [buffer(4)]);
+      driver.publish();
+      expect(device.takeBatch()).toBe(3);
+      const tokens = [0, 2, 4].map((entry) => core.words()[device.flat + 4 * entry + 2] ?? 0);
+      driver.add([buffer(100)], []);
+      driver.publish();
+      if (next === "exchange") {
+        expect(device.exchange(1)).toBe(1);
+        expect(device.tally).toMatchObject({ chains: 1, bytesToDevice: 16 });
+      } else {
+        expect(device[next]()).toBe(1);
+        device.complete(tokens[0] ?? 0, 0);
+      }
+      device.complete(tokens[1] ?? 0, 3);
+      device.complete(tokens[2] ?? 0, 0);
+      expect(device.tally).toMatchObject({ chains: 3, bytesToDevice: 80, bytesFromDevice: 3 });
+    },
+  );
+
   it("counts a publish that notifies, one that needn't, and none that shows nothing", () => {
     const { driver, device, buffer } = rig(layout);
     const serve = () => {

@@ -1,0 +1,88 @@
+/**
+ * The flat list of a device queue as the host reads it: entries of four words, { linear address, length, token, written },
+ * a writable segment's token with its high bit set, a token of 0 behind the last one (assembly/flat.ts).
+ */
+import * as abi from "../../assembly/abi";
+import type { Core } from "../core/core";
+
+const ENTRY = abi.FLAT_SEGMENT_BYTES >>> 2;
+const LENGTH = 1;
+const TOKEN = abi.FLAT_TOKEN >>> 2;
+const WRITTEN = 3;
+/** Takes the mark of a writable segment away. */
+const PLAIN = ~abi.FLAT_WRITABLE;
+
+/** A chain of the list as its completion needs it. */
+export interface FlatChain {
+  readonly token: number;
+  /** Bytes that the device says it wrote. */
+  readonly written: number;
+}
+
+/** The list of one queue, wherever the memory's words are now. */
+export class FlatList {
+  /** Index of the first entry in `core.words()`. */
+  readonly at: number;
+  readonly #core: Core;
+
+  constructor(core: Core, at: number) {
+    this.#core = core;
+    this.at = at;
+  }
+
+  /** Stores the readable bytes of each chain by its token's slot. */
+  noteReadable(bySlot: Float64Array): void {
+    const words = this.#core.words();
+    let chain = 0;
+    for (let at = this.at, token = words[at + TOKEN] ?? 0; token !== 0; token = words[at + TOKEN] ?? 0) {
+      const slot = token & 0xffff;
+      if ((token & PLAIN) !== chain) {
+        chain = token & PLAIN;
+        bySlot[slot] = 0;
+      }
+      if (token === chain) bySlot[slot] = (bySlot[slot] ?? 0) + (words[at + LENGTH] ?? 0);
+      at += ENTRY;
+    }
+  }
+
+  /** Readable bytes of the first `count` chains, and the bytes that the device says it wrote. */
+  bytes(count: number): { readonly readable: number; readonly written: number } {
+    const words = this.#core.words();
+    let readable = 0;
+    let written = 0;
+    let chain = 0;
+    let left = count;
+    for (let at = this.at, token = words[at + TOKEN] ?? 0; token !== 0; token = words[at + TOKEN] ?? 0) {
+      if ((token & PLAIN) !== chain) {
+        if (left-- === 0) break;
+        chain = token & PLAIN;
+        written += words[at + WRITTEN] ?? 0;
+      }
+      if (token === chain) readable += words[at + LENGTH] ?? 0;
+      at += ENTRY;
+    }
+    return { readable, written };
+  }
+
+  /** Calls `visit` for the first `count` chains, in their order. */
+  forEach(count: number, visit: (token: number, written: number) => void): void {
+    const words = this.#core.words();
+    let chain = 0;
+    let left = count;
+    for (let at = this.at, token = words[at + TOKEN] ?? 0; token !== 0; token = words[at + TOKEN] ?? 0) {
+      if ((token & PLAIN) !== chain) {
+        if (left-- === 0) return;
+        chain = token & PLAIN;
+        visit(chain, words[at + WRITTEN] ?? 0);
+      }
+      at += ENTRY;
+    }
+  }
+
+  /** The first `count` chains, or as many as there are; for what is not hot. */
+  chains(count: number): FlatChain[] {
+    const chains: FlatChain[] = [];
+    this.forEach(count, (token, written) => chains.push({ token, written }));
+    return chains;
+  }
+}
