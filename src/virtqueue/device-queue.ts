@@ -9,6 +9,7 @@ import { VirtioError } from "../errors";
 import { IN_ORDER_VIOLATION, QUEUE_BROKEN } from "../spec/result";
 import { Chain } from "./chain";
 import { FlatList } from "./flat-list";
+import { ringAreas } from "./layout";
 import { type QueueImage, restoreHalf, saveHalf } from "./queue-image";
 import { QueueTally } from "./queue-tally";
 import { countOf, type QueueOptions, RingHalf, type TouchedRange } from "./ring-half";
@@ -25,6 +26,11 @@ export interface DeviceQueueOptions extends QueueOptions {
    * for a JIT or a remote memory that must know at once, whoever serves the queue. With it, `touched` is on.
    */
   readonly onTouched?: (ranges: readonly TouchedRange[]) => void;
+  /**
+   * With `onTouched`: of the ring, tell the area that was written to and not the ranges; default false. For a JIT that
+   * works by pages. Nothing is logged then, and chains go the short way. {@link DeviceQueue.touched} gives payload alone.
+   */
+  readonly wholeAreas?: boolean;
   /** Where the queue counts; default: a tally of its own. */
   readonly tally?: QueueTally;
 }
@@ -48,6 +54,9 @@ export class DeviceQueue extends RingHalf {
   /** Chains used since the last publish. */
   #unshown = 0;
   readonly #verbs: DeviceVerbs;
+  /** Word index of the completion records, and how many of them wait for the next publish. */
+  readonly #completions: number;
+  #staged = 0;
   readonly #chainsAt: number;
   /** Word index of each chain record of the last take. */
   readonly #records: Uint32Array;
@@ -57,6 +66,8 @@ export class DeviceQueue extends RingHalf {
   readonly #view: Chain;
   readonly #payload: TouchedRange[] | undefined;
   readonly #onTouched: DeviceQueueOptions["onTouched"];
+  /** What is told of the ring with `wholeAreas`: where buffers are used, and where notifications are asked for. */
+  readonly #whole: { readonly used: TouchedRange; readonly event: TouchedRange } | undefined;
   /** IN_ORDER: tokens in the order of taking, a ring of `size`, and completions that wait for their turn. */
   readonly #order: Uint32Array;
   #orderFirst = 0;
@@ -68,18 +79,21 @@ export class DeviceQueue extends RingHalf {
   constructor(core: Core, options: DeviceQueueOptions) {
     const bits =
       (options.strictRing ? abi.OPTION_STRICT_RING : 0) | (options.recover ? abi.OPTION_RECOVER : 0);
-    const touched = options.touched || options.onTouched !== undefined;
+    const isTold = options.touched || options.onTouched !== undefined;
+    const touched = isTold && !options.wholeAreas;
     super(core, { ...options, touched }, abi.ROLE_DEVICE, bits);
     this.#verbs = deviceVerbs(core.exports, this.ring.layout);
     this.#chainsAt = this.q + this.state.deviceRecords + this.batch * abi.COMPLETION_RECORD_BYTES;
     this.#list = new FlatList(core, this.#chainsAt >>> 2);
+    this.#completions = (this.q + this.state.deviceRecords) >>> 2;
     this.#records = new Uint32Array(this.batch);
     this.#order = new Uint32Array(this.ring.inOrder ? this.size : 0);
     this.#onTouched = options.onTouched;
     this.#count = options.tally ?? new QueueTally();
     this.tally = this.#count;
     this.#readable = new Float64Array(this.size);
-    this.#payload = touched ? [] : undefined;
+    this.#payload = isTold ? [] : undefined;
+    if (isTold && options.wholeAreas) this.#whole = wholeAreas(this);
     const payload = this.#payload;
     const observe = payload
       ? (linear: number, length: number) => void payload.push({ address: core.guestAddress(linear), length })
@@ -185,6 +199,15 @@ export class DeviceQueue extends RingHalf {
     return good;
   }
 
+  /**
+   * Where the record of the i-th chain of the last {@link take} stands in `core.words()`, for who reads its words instead
+   * of a {@link chain}: { token, readable segments, writable segments, error, u64 readable bytes, u64 writable bytes },
+   * then { linear address, length } of each segment.
+   */
+  record(i: number): number {
+    return this.#records[i] ?? 0;
+  }
+
   /** The i-th chain of the last {@link take}: a view that the next call moves; `keep()` what must last. */
   chain(i: number): Chain {
     return this.#view.moveTo(this.#records[i] ?? 0);
@@ -228,6 +251,45 @@ export class DeviceQueue extends RingHalf {
       if (this.ring.inOrder) this.#releaseHeld();
     } else if (code === IN_ORDER_VIOLATION) this.#held.set(token, written);
     else if (code !== QUEUE_BROKEN) throw this.mistake(code);
+  }
+
+  /**
+   * Uses a chain with the next {@link publish}, which then is one crossing for all of them. As {@link complete} apart
+   * from that: a mistake about a token is found there.
+   *
+   * @throws VirtioError as {@link complete}, here or from `publish`; the chains before the one it is about are used
+   */
+  completeLater(token: number, written: number): void {
+    if (this.ring.inOrder || this.#staged === this.batch) {
+      this.complete(token, written);
+      return;
+    }
+    this.assertAlive();
+    this.#keepList();
+    const words = this.core.words();
+    const at = this.#completions + 2 * this.#staged++;
+    words[at] = token;
+    words[at + 1] = written;
+  }
+
+  /** What {@link completeLater} left to do. */
+  #completeStaged(): void {
+    const count = this.#staged;
+    if (count === 0) return;
+    this.#staged = 0;
+    let done = 0;
+    try {
+      done = Math.max(this.#verbs.completeBatch(this.q, count), 0);
+    } catch (cause) {
+      throw this.#trap(cause);
+    }
+    const words = this.core.words();
+    for (let i = 0, at = this.#completions; i < count; i++, at += 2) {
+      const token = words[at] ?? 0;
+      const written = words[at + 1] ?? 0;
+      if (i < done) this.#used(token, written);
+      else this.complete(token, written);
+    }
   }
 
   #used(token: number, written: number): void {
@@ -390,8 +452,9 @@ export class DeviceQueue extends RingHalf {
   /** Shows what was used to the driver. True: send it a used buffer notification. */
   publish(): boolean {
     this.assertAlive();
+    this.#completeStaged();
     try {
-      const isWanted = this.#told(this.#verbs.publish(this.q)) === 1;
+      const isWanted = this.#told(this.#verbs.publish(this.q), "used") === 1;
       this.#shown(isWanted);
       return isWanted;
     } catch (cause) {
@@ -408,13 +471,13 @@ export class DeviceQueue extends RingHalf {
   /** Asks for an available buffer notification with the next chain. True: one is there already, look again. */
   arm(): boolean {
     this.assertAlive();
-    return this.#told(this.#verbs.arm(this.q)) === 1;
+    return this.#told(this.#verbs.arm(this.q), "event") === 1;
   }
 
   /** Asks for no available buffer notifications; the driver may send some all the same. */
   disarm(): void {
     this.assertAlive();
-    this.#told(this.#verbs.disarm(this.q));
+    this.#told(this.#verbs.disarm(this.q), "event");
   }
 
   /** True when something available was not taken yet. */
@@ -494,6 +557,7 @@ export class DeviceQueue extends RingHalf {
   /** The queue as plain data, to be continued elsewhere on the same guest memory. Publish first. */
   save(): QueueImage {
     this.assertAlive();
+    this.#completeStaged();
     return saveHalf(this, this.core, [...this.#held]);
   }
 
@@ -524,6 +588,8 @@ export class DeviceQueue extends RingHalf {
     this.core.exports.deviceReset(this.q);
     this.#orderFirst = 0;
     this.#orderCount = 0;
+    this.#listed = 0;
+    this.#staged = 0;
     this.#held.clear();
     this.healed();
   }
@@ -535,10 +601,12 @@ export class DeviceQueue extends RingHalf {
     return this.trapped(cause);
   }
 
-  /** As {@link #result}, after telling of what was written. */
-  #told(code: number): number {
+  /** As {@link #result}, after telling of what was written, `area` of the ring with it. */
+  #told(code: number, area: "used" | "event"): number {
     if (this.#onTouched !== undefined) {
       const ranges = this.touched();
+      if (this.#whole !== undefined && (area === "event" || this.#unshown > 0))
+        ranges.push(this.#whole[area]);
       if (ranges.length > 0) this.#onTouched(ranges);
     }
     return this.#result(code);
@@ -552,6 +620,14 @@ export class DeviceQueue extends RingHalf {
     this.broke(code);
     return 0;
   }
+}
+
+/** The areas that a device writes to (§2.7.8, §2.7.10; §2.8.6, §2.8.10). */
+function wholeAreas({ ring, size, areas }: DeviceQueue): { used: TouchedRange; event: TouchedRange } {
+  const bytes = ringAreas(ring.layout, size);
+  const event = { address: Number(areas.device), length: bytes.device.bytes };
+  if (ring.layout === "split") return { used: event, event };
+  return { used: { address: Number(areas.descriptor), length: bytes.descriptor.bytes }, event };
 }
 
 /** Words of the chain record at `at`. */

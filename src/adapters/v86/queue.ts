@@ -9,6 +9,7 @@ import type { RingLayout } from "../../virtqueue/layout";
 import type { QueueImage } from "../../virtqueue/queue-image";
 import type { V86BufferChain, V86VirtQueue } from "./emulator";
 import { PoppedRequest } from "./request";
+import { Take } from "./take";
 
 /** What a queue needs of the device around it. */
 export interface QueueHome {
@@ -28,6 +29,8 @@ export interface QueueHome {
 
 /** Most bytes that a model reads of one chain: v86's copy all of them at once. */
 const READABLE_MAX = 1024 * 1024;
+/** Most chains that are taken at once. */
+export const UPGRADED_BATCH = 32;
 /** The state that v86's own queue saves, and where ours stands behind it. */
 const STATE_IMAGE = 10;
 
@@ -43,7 +46,8 @@ export class UpgradedQueue implements V86VirtQueue {
   private readonly home: QueueHome;
   private readonly index: number;
   private queue: DeviceQueue | undefined;
-  /** Taken, not popped yet. */
+  /** The chains of the queue's last take, and the one of them that is popped next. */
+  private taken: Take | undefined;
   private next: PoppedRequest | undefined;
   /** A saved queue that is restored when it is first used: v86 restores guest RAM after the devices. */
   private image: string | undefined;
@@ -94,22 +98,26 @@ export class UpgradedQueue implements V86VirtQueue {
 
   /** Whether {@link pop_request} has something to give; if not, the driver is asked for a notification. */
   has_request(): boolean {
-    this.next ??= this.take();
-    if (this.next === undefined) this.arm();
+    if (!this.isLive) return false;
+    if (this.next === undefined) this.look();
     return this.next !== undefined;
   }
 
   /** The next request; an empty one where there is none, whose reply goes nowhere. */
   pop_request(): PoppedRequest {
-    const request = this.next ?? this.take() ?? new PoppedRequest(this.home.core);
+    const request = this.has_request() ? this.next : undefined;
     this.next = undefined;
-    return request;
+    return request ?? new PoppedRequest();
   }
 
   push_reply(chain: V86BufferChain): void {
-    this.use((queue) => {
-      if (chain instanceof PoppedRequest) chain.reply(queue);
-    });
+    const { queue } = this;
+    if (!this.isLive || queue === undefined || !(chain instanceof PoppedRequest)) return;
+    try {
+      chain.reply(queue);
+    } catch (error) {
+      this.home.breakDown(error);
+    }
   }
 
   flush_replies(): void {
@@ -119,7 +127,7 @@ export class UpgradedQueue implements V86VirtQueue {
   }
 
   notify_me_after(_skipped: number): void {
-    this.arm();
+    this.use((queue) => queue.arm());
   }
 
   /** v86's own state, and the ring's behind it. */
@@ -142,22 +150,32 @@ export class UpgradedQueue implements V86VirtQueue {
     this.image = String(state[STATE_IMAGE]);
   }
 
-  private take(): PoppedRequest | undefined {
-    return this.use((queue) => {
-      if (queue.take(1) === 0) return undefined;
-      const chain = queue.chain(0).keep();
-      if (chain.readableBytes > READABLE_MAX) throw this.tooMuch(chain.readableBytes);
-      return new PoppedRequest(this.home.core, { queue, chain });
+  /** Finds the next request; where there is none, asks for a notification. */
+  private look(): void {
+    this.use((queue) => {
+      const next = this.taken?.next() ?? this.take(queue);
+      if (next === undefined) queue.arm();
+      else if (next.length_readable > READABLE_MAX) throw this.tooMuch(next.length_readable);
+      this.next = next;
     });
   }
 
-  private arm(): void {
-    this.use((queue) => queue.arm());
+  private take(queue: DeviceQueue): PoppedRequest | undefined {
+    this.taken?.end();
+    this.taken = undefined;
+    const count = queue.take();
+    if (count === 0) return undefined;
+    this.taken = new Take(this.home.core, queue, count);
+    return this.taken.next();
+  }
+
+  private get isLive(): boolean {
+    return this.enabled && this.home.isLive;
   }
 
   /** Does something with a ring that may be used; whatever goes wrong breaks the device and not the emulator. */
   private use<T>(action: (queue: DeviceQueue) => T): T | undefined {
-    if (!this.enabled || !this.home.isLive) return undefined;
+    if (!this.isLive) return undefined;
     try {
       this.queue ??= this.restore();
       return action(this.queue);
@@ -170,6 +188,7 @@ export class UpgradedQueue implements V86VirtQueue {
   private drop(): void {
     this.queue?.dispose();
     this.queue = undefined;
+    this.taken = undefined;
     this.next = undefined;
     this.image = undefined;
   }
@@ -178,7 +197,7 @@ export class UpgradedQueue implements V86VirtQueue {
   private save(): string | undefined {
     const { queue } = this;
     if (queue === undefined || queue.error !== undefined) return this.image;
-    this.next?.undo(queue);
+    this.taken?.undo(this.next === undefined ? 0 : 1);
     this.next = undefined;
     return JSON.stringify(queue.save());
   }
@@ -212,7 +231,16 @@ export class UpgradedQueue implements V86VirtQueue {
       device: this.used_addr >>> 0,
     };
     const onViolation = (error: VirtioError) => home.breakDown(error);
-    return { index, size, ring, areas, batch: 1, onTouched: home.onTouched, onViolation };
+    return {
+      index,
+      size,
+      ring,
+      areas,
+      batch: UPGRADED_BATCH,
+      onTouched: home.onTouched,
+      wholeAreas: true,
+      onViolation,
+    };
   }
 
   private tooMuch(bytes: number): VirtioError {

@@ -1,75 +1,88 @@
 /**
  * One chain as v86's device models see it, on a chain of the ring core: readers and writers that never pass its end.
  * It dies with its queue: what a model does to it after a reset reaches neither guest memory nor the new ring.
+ *
+ * Most requests are popped, used and replied to before the queue takes again. So the record is read where it stands, and
+ * copied for those alone that live longer.
  */
-import type { Core } from "../../core/core";
 import type { Chain, ChainReader, ChainWriter } from "../../virtqueue/chain";
-import type { DeviceQueue } from "../../virtqueue/device-queue";
 import type { V86BufferChain } from "./emulator";
+import type { Take } from "./take";
 
-/** A chain that was popped; or, without one, what a model gets that pops where nothing is. */
+/** A chain that was popped; or, without a take, what a model gets that pops where nothing is. */
 export class PoppedRequest implements V86BufferChain {
   readonly length_readable: number;
   readonly length_writable: number;
-  private readonly core: Core;
-  private readonly taken: { readonly queue: DeviceQueue; readonly chain: Chain } | undefined;
-  private readonly reader: ChainReader | undefined;
-  private readonly writer: ChainWriter | undefined;
+  private readonly token: number;
+  private readonly taken: Take | undefined;
+  private readonly index: number;
   private isReplied = false;
+  // Made when they are needed.
+  private chain: Chain | undefined = undefined;
+  private reader: ChainReader | undefined = undefined;
+  private writer: ChainWriter | undefined = undefined;
 
-  /** @param taken a chain that lasts, and the queue that it was taken from */
-  constructor(core: Core, taken?: { readonly queue: DeviceQueue; readonly chain: Chain }) {
-    const chain = taken?.chain;
-    this.core = core;
+  /**
+   * @param index which chain of the take it is
+   * @param readable its bytes, and `writable` likewise
+   */
+  constructor(taken?: Take, index = 0, token = 0, readable = 0, writable = 0) {
     this.taken = taken;
-    this.reader = chain?.reader();
-    this.writer = chain?.writer();
-    this.length_readable = chain?.readableBytes ?? 0;
-    this.length_writable = chain?.writableBytes ?? 0;
+    this.index = index;
+    this.token = token;
+    this.length_readable = readable;
+    this.length_writable = writable;
   }
 
-  /** Made when they are asked for: the balloon alone does. */
+  /** The balloon alone asks for them. */
   get write_buffers(): V86BufferChain["write_buffers"] {
-    const chain = this.taken?.chain;
-    return Array.from({ length: chain?.writableCount ?? 0 }, (_, i) => {
-      const { address = 0, length = 0 } = chain?.segment((chain?.readableCount ?? 0) + i) ?? {};
-      return { addr_low: this.core.guestAddress(address), len: length };
+    const { taken } = this;
+    const chain = this.segments();
+    if (taken === undefined || chain === undefined) return [];
+    return Array.from({ length: chain.writableCount }, (_, i) => {
+      const { address, length } = chain.segment(chain.readableCount + i);
+      return { addr_low: taken.core.guestAddress(address), len: length };
     });
   }
 
   get length_written(): number {
-    return this.writer?.written ?? 0;
+    return this.writer === undefined ? 0 : this.writer.written;
   }
 
   get_next_blob(target: Uint8Array): number {
-    return this.isInFlight ? (this.reader?.read(target) ?? 0) : 0;
+    if (!this.isInFlight) return 0;
+    this.reader ??= this.segments()?.reader();
+    return this.reader?.read(target) ?? 0;
   }
 
   set_next_blob(source: Uint8Array): number {
-    if (!this.isInFlight || this.writer === undefined) return 0;
+    if (!this.isInFlight) return 0;
+    this.writer ??= this.segments()?.writer();
+    if (this.writer === undefined) return 0;
     const part = source.subarray(0, this.writer.remaining);
     this.writer.write(part);
     return part.length;
   }
 
   /**
-   * Uses the chain, once: v86's console acknowledges some of its chains twice.
+   * Uses the chain with the next publish, once: v86's console acknowledges some of its chains twice.
    *
    * @param queue where it was pushed
    */
-  reply(queue: DeviceQueue): void {
-    if (this.taken?.queue !== queue || this.isReplied) return;
+  reply(queue: Take["queue"]): void {
+    const { taken } = this;
+    if (taken === undefined || taken.queue !== queue || this.isReplied) return;
     this.isReplied = true;
-    queue.complete(this.taken.chain.token, this.length_written);
-  }
-
-  /** Gives the chain back as if it had not been taken. */
-  undo(queue: DeviceQueue): void {
-    if (this.taken?.queue === queue && !this.isReplied) queue.undo(this.taken.chain.token);
+    taken.reply(this.token, this.length_written);
   }
 
   /** Taken from a queue that lives, and not replied to. */
   get isInFlight(): boolean {
     return this.taken?.queue.alive === true && !this.isReplied;
+  }
+
+  private segments(): Chain | undefined {
+    this.chain ??= this.taken?.chain(this.index);
+    return this.chain;
   }
 }

@@ -15,7 +15,7 @@ import { type UpgradedDevice, UpgradedVirtio } from "./device";
 import type { V86Cpu, V86StockDevice } from "./emulator";
 import { STOCK_DEVICES, type StockDevice, stockDevice, v86Cpu } from "./hooks";
 import { jitObserver, loadV86Core, stateOf } from "./memory";
-import { UpgradedQueue } from "./queue";
+import { UPGRADED_BATCH, UpgradedQueue } from "./queue";
 
 /** How to upgrade. */
 export interface UpgradeOptions {
@@ -61,7 +61,7 @@ export async function upgrade(emulator: object, options: UpgradeOptions = {}): P
   const devices: UpgradedDevice[] = [];
   for (const { type, stock } of found) {
     const sizes = stock.virtio.queues.map(({ size_supported }) => size_supported);
-    const core = await loadV86Core(cpu, stateOf(sizes, 1));
+    const core = await loadV86Core(cpu, stateOf(sizes, UPGRADED_BATCH));
     const onViolation = (error: VirtioError) => options.onViolation?.(error, type);
     const { onEvent: hear } = options;
     const onEvent = hear && ((event: ControlEvent) => hear(event, type));
