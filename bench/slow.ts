@@ -16,11 +16,12 @@ const BUSY = /^wasm-(split|packed) \(busy (\d+)\)$/;
 const MANY = 1000;
 /**
  * How often a share is calibrated, by how many processes of each figure, and how much more work than asked for is
- * measured: a small share would drown in what processes differ by.
+ * measured next: a small share alone would drown in what processes differ by.
  */
 const STEPS = [
   { processes: 3, times: 5 },
   { processes: 9, times: 1 },
+  { processes: 16, times: 1 },
 ] as const;
 
 /** The name of a ring with so many turns of busy work in each call of its device's verb. */
@@ -72,7 +73,7 @@ export async function calibrate(
     const [plain, slowed] = await sweep([suite], { processes, run });
     if (plain?.status !== "measured" || slowed?.status !== "measured")
       throw new Error(`can't calibrate: ${plain?.why ?? slowed?.why}`);
-    const cost = Math.max(ratioOf(slowed, plain).median - 1, share);
+    const cost = Math.max(ratioOf(slowed, plain).median - 1, share / 2);
     turns = Math.max(1, Math.round((turns * share * times) / cost));
   }
   return turns;

@@ -2,6 +2,8 @@
 
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { STACKS } from "../end-to-end/adapters";
+import type { StackAdapter } from "../end-to-end/stack";
 import type { RingAdapter } from "../ring";
 import { RINGS } from "../rings/registry";
 import { busyRing } from "../slow";
@@ -10,14 +12,17 @@ import { V86_RING } from "./v86";
 
 export const NODE_RINGS: readonly RingAdapter[] = [...RINGS, ...NATIVE_RINGS, V86_RING];
 
+/** The names that `--rings` knows: of rings, and of whole stacks. */
+export const NAMES: readonly string[] = [...NODE_RINGS, ...STACKS].map(({ name }) => name);
+
 /**
- * Finds a ring by its name, or loads it.
+ * Finds a ring or stack by its name, or loads it.
  *
  * @param ring a name, or the path of a module whose `ring` is an adapter
  * @throws Error that says what is wrong with the module
  */
-export async function ringOf(ring: string): Promise<RingAdapter> {
-  const known = NODE_RINGS.find(({ name }) => name === ring);
+export async function ringOf(ring: string): Promise<RingAdapter | StackAdapter> {
+  const known = [...NODE_RINGS, ...STACKS].find(({ name }) => name === ring);
   return known ?? busyRing(ring) ?? loadRing(ring);
 }
 
