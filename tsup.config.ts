@@ -22,11 +22,20 @@ const shared = {
   removeNodeProtocol: false,
 } as const;
 
-/** What `virtq bench` starts in fresh processes: one file. */
+/**
+ * What `virtq bench` starts in fresh processes: one file, and one for each ring in JavaScript. In a scope of hundreds of
+ * names a constant takes two bytes of bytecode more, and V8 stops to inline what grows beyond its limits.
+ */
 const measuring = {
   ...shared,
   format: "esm" as const,
-  entry: { "bench-process": "bench/node/process.ts" },
+  entry: {
+    "bench-process": "bench/node/process.ts",
+    "bench-js-plain-packed": "bench/rings/js-plain-packed.ts",
+    "bench-js-plain-split": "bench/rings/js-plain-split.ts",
+    "bench-js-tuned-packed": "bench/rings/js-tuned-packed.ts",
+    "bench-js-tuned-split": "bench/rings/js-tuned-split.ts",
+  },
   splitting: false,
 };
 

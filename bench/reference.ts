@@ -4,6 +4,7 @@ const REFERENCES: readonly (readonly [pattern: RegExp, reference: string])[] = [
   [/^wasm-device-in-wasm$/, ""],
   [/^(?:wasm-device-.*|js-device|v86)$/, "wasm-device-in-wasm"],
   [/^wasm-split$/, ""],
+  [/^(?:copy|stack-.*)$/, "copy"],
   [/^wasm-packed$/, "wasm-split"],
   [/-packed(?:-in-order)?(?:-scalar)?$/, "wasm-packed"],
 ];

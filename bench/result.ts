@@ -1,5 +1,6 @@
 /** What a benchmark found, as `--json` prints it: schema/virtq.bench-1.schema.json says the same. */
 import type { CounterRow } from "./counters/row";
+import { requestBytes } from "./end-to-end/stack";
 import type { Outcome } from "./job";
 import type { Quantiles } from "./measure";
 import type { Cell } from "./suites";
@@ -46,6 +47,8 @@ export interface Row {
     readonly queues: number;
     readonly device: string;
     readonly notify: string;
+    /** Payload bytes that a chain moves; 0: none is touched. */
+    readonly bytes: number;
   };
   readonly status: "measured" | "not measured" | "wrong";
   /** Why there is no figure. */
@@ -79,13 +82,15 @@ export const NOISY = 0.05;
 
 /** Sums up what the processes of one ring and cell found. */
 export function rowOf(suite: string, ring: string, cell: Cell, outcomes: readonly Outcome[]): Row {
-  const { shape, batch, queueSize, queues, device, notify } = workloadOf(cell.choice);
+  const workload = workloadOf(cell.choice);
+  const { shape, batch, queueSize, queues, device, notify } = workload;
+  const bytes = device === "sink" ? 0 : requestBytes(workload);
   const base = {
     suite,
     ring,
     group: cell.group,
     column: cell.column,
-    workload: { chain: shape.name, batch, queueSize, queues, device, notify },
+    workload: { chain: shape.name, batch, queueSize, queues, device, notify, bytes },
   };
   const odd = outcomes.find((outcome) => outcome.kind !== "measured");
   if (odd !== undefined) return { ...base, status: odd.kind, why: odd.why, processes: [] } as Row;

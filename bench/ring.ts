@@ -21,10 +21,12 @@ export interface Workload {
   /** Chains for each publish, 1…256. */
   readonly batch: number;
   readonly shape: Shape;
-  /** `sink` touches no payload; `echo` copies the readable bytes into the writable ones. */
-  readonly device: "sink" | "echo";
+  /** `sink` touches no payload; `echo` copies the readable bytes into the writable ones; the others are for whole stacks. */
+  readonly device: "sink" | "echo" | "blk-read" | "blk-write" | "net";
   /** How notifications are asked for: not at all, by the flags, or by the event index (both sides arm each batch). */
   readonly notify: "off" | "flags" | "event-idx";
+  /** What payload and turns are drawn from: u32. */
+  readonly seed: number;
   /**
    * `batch` submission records, chain after chain, each
    * { readableCount, writableCount, flags (1: indirect), 0, counts × { address low, address high, length, 0 } }.

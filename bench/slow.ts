@@ -4,7 +4,6 @@
  */
 import { embeddedBytes } from "../src/core/module";
 import { insertAtStart } from "./counters/insert";
-import { s32, u32 } from "./counters/wasm-reader";
 import { ratioOf } from "./result";
 import type { RingAdapter } from "./ring";
 import { WasmRing } from "./rings/wasm";
@@ -16,11 +15,12 @@ const BUSY = /^wasm-(split|packed) \(busy (\d+)\)$/;
 const MANY = 1000;
 /**
  * How often a share is calibrated, by how many processes of each figure, and how much more work than asked for is
- * measured: a small share would drown in what processes differ by.
+ * measured next: a small share alone would drown in what processes differ by.
  */
 const STEPS = [
   { processes: 3, times: 5 },
   { processes: 9, times: 1 },
+  { processes: 16, times: 1 },
 ] as const;
 
 /** The name of a ring with so many turns of busy work in each call of its device's verb. */
@@ -43,14 +43,17 @@ export function busyRing(name: string): RingAdapter | undefined {
 
 /** The release module with that. */
 export function busyModule(layout: "split" | "packed", turns: number): Uint8Array<ArrayBuffer> {
-  return insertAtStart(embeddedBytes("release"), `${layout}DeviceRun`, (local) => busyWork(local, turns));
+  return insertAtStart(embeddedBytes("release"), `${layout}DeviceRun`, busyWork(turns));
 }
 
-function busyWork(local: number, turns: number): number[] {
-  const at = u32(local);
-  const count = [0x41, ...s32(turns), 0x21, ...at]; // i32.const, local.set
-  const down = [0x20, ...at, 0x41, 1, 0x6b, 0x22, ...at]; // local.get, i32.const 1, i32.sub, local.tee
-  return [...count, 0x03, 0x40, ...down, 0x0d, 0, 0x0b]; // loop, br_if, end
+/**
+ * So many turns of `x = rotl(x * 5, 7)` from the queue's address on, which is never 0 and so never becomes it, and
+ * `q += x == 0`: what follows waits for them. Not a loop: whether its end is foreseen would be a step in what it costs.
+ */
+function busyWork(turns: number): number[] {
+  const turn = [0x41, 5, 0x6c, 0x41, 7, 0x77]; // i32.const, i32.mul, i32.const, i32.rotl
+  const use = [0x45, 0x20, 0, 0x6a, 0x21, 0]; // i32.eqz, local.get, i32.add, local.set
+  return [0x20, 0, ...Array.from({ length: turns }, () => turn).flat(), ...use];
 }
 
 /**
@@ -72,7 +75,7 @@ export async function calibrate(
     const [plain, slowed] = await sweep([suite], { processes, run });
     if (plain?.status !== "measured" || slowed?.status !== "measured")
       throw new Error(`can't calibrate: ${plain?.why ?? slowed?.why}`);
-    const cost = Math.max(ratioOf(slowed, plain).median - 1, share);
+    const cost = Math.max(ratioOf(slowed, plain).median - 1, share / 2);
     turns = Math.max(1, Math.round((turns * share * times) / cost));
   }
   return turns;

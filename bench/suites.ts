@@ -1,5 +1,6 @@
 /** The suites: which workloads, on which rings. */
-import { payloadShape, SHAPES, type WorkloadChoice } from "./workload";
+import { REQUESTS } from "./end-to-end/stack";
+import { payloadShape, requestShape, SHAPES, type WorkloadChoice } from "./workload";
 
 /** One workload of a suite. */
 export interface Cell {
@@ -116,6 +117,18 @@ export const SUITES: readonly Suite[] = [
       ...grid(["1"], BATCHES, { notify: "flags" }),
       ...grid(["1"], BATCHES, { notify: "event-idx" }),
     ],
+  },
+  {
+    name: "end-to-end",
+    about: "requests to block and network devices through the whole stack: driver, device, model and payload",
+    rings: ["copy", "stack-split", "stack-packed", "stack-packed-in-order"],
+    cells: REQUESTS.flatMap((device) =>
+      (device === "net" ? [64, 1500] : [512, 4096, 65536]).map((bytes) => ({
+        group: device,
+        column: `${bytes} B`,
+        choice: { shape: requestShape(bytes), batch: 32, device },
+      })),
+    ),
   },
   {
     name: "scale",

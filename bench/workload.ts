@@ -20,6 +20,11 @@ export function payloadShape(bytes: number): Shape {
   return { name: `${bytes} B`, readable: [bytes], writable: [bytes], indirect: false };
 }
 
+/** One request of a whole stack; how many descriptors carry it is the driver's affair. */
+export function requestShape(bytes: number): Shape {
+  return { name: `${bytes} B`, readable: [bytes], writable: [], indirect: false };
+}
+
 /** Entries of each indirect table. */
 export const TABLE_ENTRIES = 4;
 
@@ -83,16 +88,18 @@ export interface WorkloadChoice {
   readonly queues?: number;
   readonly device?: Workload["device"];
   readonly notify?: Workload["notify"];
+  /** Default 1. */
+  readonly seed?: number;
 }
 
 /** Completes a workload: a ring that a batch fits into, and its submissions. */
 export function workloadOf(choice: WorkloadChoice): Workload {
-  const { shape, batch, queues = 1, device = "sink", notify = "off" } = choice;
+  const { shape, batch, queues = 1, device = "sink", notify = "off", seed = 1 } = choice;
   const descriptors = shape.indirect ? 1 : shape.readable.length + shape.writable.length;
   let queueSize = choice.queueSize ?? 256;
   while (queueSize < batch * descriptors) queueSize *= 2;
   const submissions = submissionsOf(shape, batch, firstBuffer(queueSize, queues));
-  return { shape, batch, queueSize, queues, device, notify, submissions };
+  return { shape, batch, queueSize, queues, device, notify, seed, submissions };
 }
 
 /** Bytes of guest RAM that a workload needs. */

@@ -20,6 +20,8 @@ execFileSync(
 copyFileSync(at("build/virtq-release.wasm"), at("dist/virtq.wasm"));
 copyFileSync(at("build/virtq-shared.wasm"), at("dist/virtq-shared.wasm"));
 cpSync(at("bench/native"), at("dist/native"), { recursive: true });
+// It is built into bench-process.js, and its licence goes with it.
+copyFileSync(at("node_modules/tinybench/LICENSE"), at("dist/bench-process.tinybench-license.txt"));
 for (const name of readdirSync(at("dist")).filter((file) => /\.c?js$/.test(file)))
   restoreConstants(at(`dist/${name}`));
 

@@ -1,19 +1,18 @@
 /** Puts code into a copy of a module, where an export begins: to see that what measures and counts notices. */
 import { bodiesOf, CODE, EXPORTS_FUNCTION, enterBody, type Module, parse } from "./module";
-import { I32 } from "./opcodes";
 import { u32 } from "./wasm-reader";
 
 /**
  * A copy of a module in which a function does something more first.
  *
  * @param exported the function, by the name that it is exported under
- * @param code instructions that leave the stack as it is, given the index of an i32 local of their own
+ * @param code instructions that leave the stack as it is
  * @throws Error when no function is exported so
  */
 export function insertAtStart(
   bytes: Uint8Array,
   exported: string,
-  code: (local: number) => readonly number[],
+  code: readonly number[],
 ): Uint8Array<ArrayBuffer> {
   const module = parse(bytes);
   const f = module.exports.find(({ text, kind }) => kind === EXPORTS_FUNCTION && text === exported)?.index;
@@ -26,23 +25,14 @@ export function insertAtStart(
   return Uint8Array.from(out);
 }
 
-function withCode(module: Module, f: number, code: (local: number) => readonly number[]): number[] {
+function withCode(module: Module, f: number, code: readonly number[]): number[] {
   const bodies = bodiesOf(module);
   const out = u32(bodies.length);
   for (const [index, body] of bodies.entries()) {
-    const changed = index === f ? changedBody(module, f, body, code) : body;
-    out.push(...u32(changed.length), ...changed);
+    const { reader } = enterBody(body);
+    const behind = index === f ? code : [];
+    out.push(...u32(body.length + behind.length), ...body.subarray(0, reader.at), ...behind);
+    out.push(...body.subarray(reader.at));
   }
   return out;
-}
-
-function changedBody(
-  module: Module,
-  f: number,
-  body: Uint8Array,
-  code: (local: number) => readonly number[],
-): number[] {
-  const { reader, groups, declarations, locals } = enterBody(body);
-  const local = locals + (module.parameters[module.functionTypes[f] as number] as number);
-  return [...u32(groups + 1), ...declarations, 1, I32, ...code(local), ...body.subarray(reader.at)];
 }

@@ -1,7 +1,10 @@
 /** Every ring that Node can measure, and a user's own from a file. */
 
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { STACKS } from "../end-to-end/adapters";
+import type { StackAdapter } from "../end-to-end/stack";
 import type { RingAdapter } from "../ring";
 import { RINGS } from "../rings/registry";
 import { busyRing } from "../slow";
@@ -10,15 +13,40 @@ import { V86_RING } from "./v86";
 
 export const NODE_RINGS: readonly RingAdapter[] = [...RINGS, ...NATIVE_RINGS, V86_RING];
 
+/** The names that `--rings` knows: of rings, and of whole stacks. */
+export const NAMES: readonly string[] = [...NODE_RINGS, ...STACKS].map(({ name }) => name);
+
 /**
- * Finds a ring by its name, or loads it.
+ * Finds a ring or stack by its name, or loads it.
  *
  * @param ring a name, or the path of a module whose `ring` is an adapter
  * @throws Error that says what is wrong with the module
  */
-export async function ringOf(ring: string): Promise<RingAdapter> {
-  const known = NODE_RINGS.find(({ name }) => name === ring);
+export async function ringOf(ring: string): Promise<RingAdapter | StackAdapter> {
+  const known = [...NODE_RINGS, ...STACKS].find(({ name }) => name === ring);
   return known ?? busyRing(ring) ?? loadRing(ring);
+}
+
+/** The files that hold rings in JavaScript, one scope each, beside this one in dist/ (tsup.config.ts). */
+const RING_FILES: Readonly<Record<string, string>> = {
+  "js-plain-split": "bench-js-plain-split.js",
+  "js-plain-packed": "bench-js-plain-packed.js",
+  "js-tuned-split": "bench-js-tuned-split.js",
+  "js-device": "bench-js-tuned-split.js",
+  "js-tuned-packed": "bench-js-tuned-packed.js",
+};
+
+/**
+ * Finds a ring as {@link ringOf}, and takes one in JavaScript from a file of its own where there is one: as fast as its
+ * author wrote it, whatever else this program holds.
+ */
+export async function ringToMeasure(ring: string): Promise<RingAdapter | StackAdapter> {
+  const url = new URL(`./${RING_FILES[ring] ?? ""}`, import.meta.url);
+  if (RING_FILES[ring] === undefined || !existsSync(url)) return ringOf(ring);
+  const exported = Object.values((await import(url.href)) as Record<string, unknown>);
+  const found = exported.filter(isAdapter).find(({ name }) => name === ring);
+  if (found === undefined) throw new Error(`${url.pathname} has no ring ${ring}`);
+  return found;
 }
 
 /** Loads a user's ring; errors as {@link ringOf}. */

@@ -16,7 +16,6 @@ import { areasOf, guestBytes, TABLE_ENTRIES } from "../workload";
 import { Loopback } from "./loopback";
 
 const CHAIN_WORDS = abi.CHAIN_RECORD_BYTES / 4;
-const BACKENDS = { sink: abi.BACKEND_SINK, echo: abi.BACKEND_ECHO } as const;
 
 /** What was negotiated, as far as the ring core asks. */
 export interface WasmKind {
@@ -86,7 +85,7 @@ export class WasmRing extends Loopback {
     this.driver = driverVerbs(this.exports, kind.layout);
     this.device = deviceVerbs(this.exports, kind.layout);
     this.#batch = workload.batch;
-    this.#backend = BACKENDS[workload.device];
+    this.#backend = workload.device === "echo" ? abi.BACKEND_ECHO : abi.BACKEND_SINK;
     this.#arms = workload.notify !== "off";
     this.#places = Array.from({ length: workload.queues }, (_, index) =>
       makeQueue(this.core, kind, workload, index),

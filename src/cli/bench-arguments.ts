@@ -1,6 +1,6 @@
 /** `virtq bench`: its options, their meaning and every complaint that needs no ring. */
 import type { Command } from "cac";
-import { NODE_RINGS } from "../../bench/node/rings";
+import { NAMES } from "../../bench/node/rings";
 import { SUITES } from "../../bench/suites";
 import { nearest } from "../errors";
 import { UsageError } from "./usage-error";
@@ -39,7 +39,7 @@ const OPTIONS: readonly (readonly [flag: string, description: string])[] = [
   ["--rings <names>", "Only these rings, between commas; --list names them"],
   ["--ring <file>", "A module that exports a ring of your own, beside ours in the table"],
   ["--processes <n>", "Fresh processes for each ring, 1 to 99. Default: 5"],
-  ["--seed <n>", "Kept in the result. Default: 1"],
+  ["--seed <n>", "What the turns of the rings and the payload are drawn from. Default: 1"],
   ["--golden <file>", "With --counters: compare with this file, exit 1 if anything differs"],
   ["--write", "With --golden: write the file instead"],
   ["--list", "Print the suites and the rings"],
@@ -90,11 +90,7 @@ export function readBenchArguments(argv: readonly string[]): BenchArguments {
     given.suites,
     SUITES.map(({ name }) => name),
   );
-  refuseUnknown(
-    "ring",
-    given.rings,
-    NODE_RINGS.map(({ name }) => name),
-  );
+  refuseUnknown("ring", given.rings, NAMES);
   refuseCombinations(given);
   return given;
 }

@@ -21,9 +21,11 @@ const PROCESSES = 16;
 export async function runSelf(given: BenchArguments, version: string): Promise<boolean> {
   const where = environment(version, given.seed);
   const turns = given.slow === undefined ? undefined : await calibrateAll(given.slow / 100);
-  const rows = await measured([turns === undefined ? SELF : SLOW], given.processes ?? PROCESSES, (job) =>
-    runJob({ ...job, ring: ringBehind(job.ring, turns) }),
-  );
+  const rows = await measured([turns === undefined ? SELF : SLOW], {
+    processes: given.processes ?? PROCESSES,
+    seed: given.seed,
+    run: (job) => runJob({ ...job, ring: ringBehind(job.ring, turns) }),
+  });
   const document: BenchDocument = { schema: BENCH_SCHEMA, environment: where, rows };
   if (given.json) process.stdout.write(`${JSON.stringify(document)}\n`);
   else

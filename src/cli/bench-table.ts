@@ -57,10 +57,11 @@ function drawGroup(rows: readonly Row[]): string {
 }
 
 /** "5.93 ±1 %" and, against a reference, "11.20 ±1 % ×1.89"; a noisy figure has a "?". */
-function cellText({ status, ns, spread = 0, noisy }: Row, reference: Row | undefined): string {
+function cellText({ status, ns, spread = 0, noisy, workload }: Row, reference: Row | undefined): string {
   if (status !== "measured" || ns === undefined) return status === "wrong" ? colours.red("wrong") : "-";
   const figure = `${ns.toFixed(ns < 100 ? 2 : 0)} ±${(spread * 100).toFixed(0)} %${noisy ? " ?" : ""}`;
-  return reference?.ns === undefined ? figure : `${figure}  ×${(ns / reference.ns).toFixed(2)}`;
+  const rate = workload.bytes > 0 ? `  ${((workload.bytes / ns) * 1000).toFixed(0)} MB/s` : "";
+  return reference?.ns === undefined ? figure + rate : `${figure}${rate}  ×${(ns / reference.ns).toFixed(2)}`;
 }
 
 /** The goals: measured ratio, must, goal, and how it stands. */

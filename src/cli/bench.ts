@@ -3,7 +3,7 @@ import { countAll } from "../../bench/counters/count";
 import { differencesFromKept } from "../../bench/counters/kept";
 import { goalSuites, judgeGoals } from "../../bench/goals";
 import { environment } from "../../bench/node/environment";
-import { loadRing, NODE_RINGS } from "../../bench/node/rings";
+import { loadRing, NAMES } from "../../bench/node/rings";
 import { plan } from "../../bench/plan";
 import { BENCH_SCHEMA, type BenchDocument, NOISY } from "../../bench/result";
 import { SUITES } from "../../bench/suites";
@@ -40,12 +40,12 @@ export async function runBench(given: BenchArguments, version: string): Promise<
   });
   if (typeof suites === "string") throw new UsageError(suites);
   const where = environment(version, given.seed);
-  const rows = await measured(suites, given.processes ?? PROCESSES);
+  const rows = await measured(suites, { processes: given.processes ?? PROCESSES, seed: given.seed });
   const document: BenchDocument = { schema: BENCH_SCHEMA, environment: where, rows };
   if (given.json) process.stdout.write(`${JSON.stringify(document)}\n`);
   else {
     process.stdout.write(
-      `ns per chain, driver + device + reclaim, every check on; ± spread of the processes, ? over ${NOISY * 100} %; × against wasm\n` +
+      `ns per chain, driver + device + reclaim, every check on; ± spread of the processes, ? over ${NOISY * 100} %; × against wasm; end-to-end: ns per request, × against a copy\n` +
         `${drawEnvironment(where)}\n\n${drawBench(rows)}\n`,
     );
   }
@@ -71,7 +71,7 @@ function runCounters(given: BenchArguments, version: string): boolean {
 async function runGoals(given: BenchArguments, version: string): Promise<boolean> {
   const where = environment(version, given.seed);
   const counters = countAll();
-  const rows = await measured(goalSuites(), given.processes ?? PROCESSES);
+  const rows = await measured(goalSuites(), { processes: given.processes ?? PROCESSES, seed: given.seed });
   const goals = judgeGoals(rows, differencesFromKept(counters).length);
   const document: BenchDocument = { schema: BENCH_SCHEMA, environment: where, rows, goals, counters };
   if (given.json) process.stdout.write(`${JSON.stringify(document)}\n`);
@@ -90,10 +90,5 @@ async function checkRing(path: string): Promise<void> {
 
 function list(): string {
   const suites = SUITES.map(({ name, about, rings }) => `  ${name}: ${about}\n    ${rings.join(", ")}`);
-  return [
-    "suites, and the rings of each",
-    ...suites,
-    "rings",
-    `  ${NODE_RINGS.map(({ name }) => name).join(", ")}`,
-  ].join("\n");
+  return ["suites, and the rings of each", ...suites, "rings", `  ${NAMES.join(", ")}`].join("\n");
 }

@@ -21,7 +21,7 @@ describe("the counters", () => {
 
   it("notice one load more in a verb, in every row of a ring that calls it, and in no other", () => {
     const load = [0x41, 0x80, 0x80, 0x04, 0x28, 2, 0, 0x1a]; // i32.const 65536, i32.load, drop
-    const loaded = countAll(insertAtStart(embeddedBytes("release"), "packedDeviceRun", () => load));
+    const loaded = countAll(insertAtStart(embeddedBytes("release"), "packedDeviceRun", load));
     const changed = loaded.filter((row, i) => row.device.loads !== rows[i]?.device.loads);
     expect(changed).toEqual(
       loaded.filter(({ ring }) => /^wasm-packed(?:-in-order)?(?:-round-trip)?$/.test(ring)),

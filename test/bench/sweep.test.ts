@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import Ajv2020 from "ajv/dist/2020";
 import { describe, expect, it } from "vitest";
 import { countAll } from "../../bench/counters/count";
+import { STACKS } from "../../bench/end-to-end/adapters";
 import { goalSuites, judgeGoals } from "../../bench/goals";
 import { type Job, type Outcome, work } from "../../bench/job";
 import { environment } from "../../bench/node/environment";
@@ -19,7 +20,7 @@ const schema = JSON.parse(
 const validate = new Ajv2020({ allErrors: true, allowUnionTypes: true }).compile(schema);
 
 const run = (job: Job): Promise<Outcome[]> => {
-  const adapter = RINGS.find(({ name }) => name === job.ring);
+  const adapter = [...RINGS, ...STACKS].find(({ name }) => name === job.ring);
   const missing = job.choices.map((): Outcome => ({ kind: "not measured", why: "not here" }));
   return adapter === undefined
     ? Promise.resolve(missing)
@@ -53,17 +54,26 @@ describe("every suite", () => {
   });
 });
 
-it("takes turns: in each round every ring once for each group, and another ring first", async () => {
-  const asked: string[] = [];
-  const suite = { name: "s", about: "", rings: ["a", "b"], cells: SUITES[0]?.cells.slice(0, 1) ?? [] };
-  await sweep([suite], {
-    processes: 2,
-    run: async (job) => {
-      asked.push(job.ring);
-      return work(NONE, { ...job, effort: { samples: 1, sampleNs: 1, warmUpNs: 1 } });
-    },
-  });
-  expect(asked).toEqual(["a", "b", "b", "a"]);
+it("takes turns in an order that the seed decides: in each round every ring once for each cell", async () => {
+  const suite = { name: "s", about: "", rings: ["a", "b", "c"], cells: SUITES[0]?.cells.slice(0, 2) ?? [] };
+  const turnsOf = async (seed: number) => {
+    const asked: string[] = [];
+    await sweep([suite], {
+      processes: 4,
+      seed,
+      run: async (job) => {
+        asked.push(job.ring);
+        expect(job.choices[0]?.seed).toBe(seed);
+        return work(NONE, { ...job, effort: { samples: 1, sampleNs: 1, warmUpNs: 1 } });
+      },
+    });
+    return Array.from({ length: 8 }, (_, turn) => asked.slice(3 * turn, 3 * turn + 3));
+  };
+  const turns = await turnsOf(1);
+  for (const turn of turns) expect([...turn].sort()).toEqual(["a", "b", "c"]);
+  expect(new Set(turns.map((turn) => turn[0])).size).toBeGreaterThan(1);
+  expect(await turnsOf(1)).toEqual(turns);
+  expect(await turnsOf(2)).not.toEqual(turns);
 });
 
 it("does not ask a ring again that is wrong or missing", async () => {

@@ -34,6 +34,7 @@ describe("check-imports", () => {
       "src/core/abi.ts": 'export { B } from "../../assembly/abi";\n',
       "src/virtqueue/driver-queue.ts":
         'import type { Core } from "../core/core";\nimport { VirtioError } from "../errors";\n',
+      "bench/end-to-end/measure.ts": 'import { Bench } from "tinybench";\n',
       "bench/node/process.ts": 'import { spawn } from "node:child_process";\nimport "../../src/core/abi";\n',
       "src/cli.ts": 'import { cac } from "cac";\nimport { readFileSync } from "node:fs";\n',
     });
