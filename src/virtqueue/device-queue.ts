@@ -229,16 +229,7 @@ export class DeviceQueue extends RingHalf {
    * @throws VirtioError COMPLETE_UNKNOWN, STALE_TOKEN, COMPLETE_LEN_OVERFLOW, BUFFER_TOO_SHORT, BAD_ARGUMENT
    */
   complete(token: number, written: number): void {
-    this.assertAlive();
-    if (!Number.isInteger(written) || written < 0 || written > 0xffffffff) {
-      throw new VirtioError("BAD_ARGUMENT", `${written} bytes written is not in 0…4294967295`);
-    }
-    const known = Number.isInteger(token) && token > 0 && token <= 0x7fffffff;
-    if (!known || (this.#held.size && this.#held.has(token))) {
-      throw new VirtioError("COMPLETE_UNKNOWN", `queue ${this.index}: token ${token} is not in flight`, {
-        queue: this.index,
-      });
-    }
+    this.#judgeCompletion(token, written);
     this.#keepList();
     let code = 0;
     try {
@@ -253,19 +244,33 @@ export class DeviceQueue extends RingHalf {
     else if (code !== QUEUE_BROKEN) throw this.mistake(code);
   }
 
+  #judgeCompletion(token: number, written: number): void {
+    this.assertAlive();
+    if (!Number.isInteger(written) || written < 0 || written > 0xffffffff) {
+      throw new VirtioError("BAD_ARGUMENT", `${written} bytes written is not in 0…4294967295`);
+    }
+    const known = Number.isInteger(token) && token > 0 && token <= 0x7fffffff;
+    if (!known || (this.#held.size && this.#held.has(token))) {
+      throw new VirtioError("COMPLETE_UNKNOWN", `queue ${this.index}: token ${token} is not in flight`, {
+        queue: this.index,
+      });
+    }
+  }
+
   /**
    * Uses a chain with the next {@link publish}, which then is one crossing for all of them. As {@link complete} apart
    * from that: a mistake about a token is found there.
    *
-   * @throws VirtioError as {@link complete}, here or from `publish`; the chains before the one it is about are used
+   * @throws VirtioError as {@link complete}, here or from `publish`, of the first chain that can't be used; the others are
    */
   completeLater(token: number, written: number): void {
-    if (this.ring.inOrder || this.#staged === this.batch) {
+    if (this.ring.inOrder) {
       this.complete(token, written);
       return;
     }
-    this.assertAlive();
+    this.#judgeCompletion(token, written);
     this.#keepList();
+    if (this.#staged === this.batch) this.#completeStaged();
     const words = this.core.words();
     const at = this.#completions + 2 * this.#staged++;
     words[at] = token;
@@ -284,12 +289,21 @@ export class DeviceQueue extends RingHalf {
       throw this.#trap(cause);
     }
     const words = this.core.words();
+    const mistakes: unknown[] = [];
     for (let i = 0, at = this.#completions; i < count; i++, at += 2) {
       const token = words[at] ?? 0;
       const written = words[at + 1] ?? 0;
-      if (i < done) this.#used(token, written);
-      else this.complete(token, written);
+      if (i < done) {
+        this.#used(token, written);
+        continue;
+      }
+      try {
+        this.complete(token, written);
+      } catch (mistake) {
+        mistakes.push(mistake);
+      }
     }
+    if (mistakes.length > 0) throw mistakes[0];
   }
 
   #used(token: number, written: number): void {
