@@ -22,11 +22,11 @@ const shared = {
   removeNodeProtocol: false,
 } as const;
 
-/** What `virtq bench` starts in fresh processes: one file. */
+/** What `virtq bench` starts in fresh processes and in worker threads: one file each. */
 const measuring = {
   ...shared,
   format: "esm" as const,
-  entry: { "bench-process": "bench/node/process.ts" },
+  entry: { "bench-process": "bench/node/process.ts", "bench-shared-agent": "bench/node/shared-agent.ts" },
   splitting: false,
 };
 

@@ -2,6 +2,7 @@
  * The suites: which workloads, on which rings. A group of cells shares a process, since only the batch or the size
  * differs; everything else gets processes of its own.
  */
+import type { Workload } from "./ring";
 import { payloadShape, SHAPES, type WorkloadChoice } from "./workload";
 
 /** One workload of a suite. */
@@ -129,9 +130,24 @@ export const SUITES: readonly Suite[] = [
       ...[1, 4, 16, 64].map((queues) => scaled(256, queues, 32)),
     ],
   },
+  {
+    name: "shared",
+    about: "driver and device in two workers on one shared memory, spinning and sleeping",
+    rings: ["none", "shared-split", "shared-packed", "shared-packed-in-order"],
+    cells: [
+      ...shared("spinning", "off"),
+      ...shared("sleeping, flags", "flags"),
+      ...shared("sleeping, event-idx", "event-idx"),
+    ],
+  },
 ];
 
 function scaled(queueSize: number, queues: number, batch: number): Cell {
   const column = queues > 1 || batch === 32 ? `${queues} queues` : `ring ${queueSize}`;
   return { group: column, column: `batch ${batch}`, choice: { shape: shape("1"), batch, queueSize, queues } };
+}
+
+/** A ring that holds two of the largest batches, so that both sides always have something to do. */
+function shared(group: string, notify: Workload["notify"]): Cell[] {
+  return grid(["1"], BATCHES, { notify, queueSize: 512 }).map((cell) => ({ ...cell, group }));
 }

@@ -5,9 +5,10 @@ import { pathToFileURL } from "node:url";
 import type { RingAdapter } from "../ring";
 import { RINGS } from "../rings/registry";
 import { NATIVE_RINGS } from "./native";
+import { SHARED_RINGS } from "./shared";
 import { V86_RING } from "./v86";
 
-export const NODE_RINGS: readonly RingAdapter[] = [...RINGS, ...NATIVE_RINGS, V86_RING];
+export const NODE_RINGS: readonly RingAdapter[] = [...RINGS, ...NATIVE_RINGS, V86_RING, ...SHARED_RINGS];
 
 /**
  * Finds a ring by its name, or loads it.
