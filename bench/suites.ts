@@ -2,6 +2,7 @@
  * The suites: which workloads, on which rings. A group of cells shares a process, since only the batch or the size
  * differs; everything else gets processes of its own.
  */
+import { EFFORT, type Effort } from "./measure";
 import type { Workload } from "./ring";
 import { payloadShape, SHAPES, type WorkloadChoice } from "./workload";
 
@@ -20,6 +21,8 @@ export interface Suite {
   readonly about: string;
   readonly rings: readonly string[];
   readonly cells: readonly Cell[];
+  /** How long and how often, if not as the others. */
+  readonly effort?: Effort;
 }
 
 const BATCHES = [1, 32, 256];
@@ -139,6 +142,8 @@ export const SUITES: readonly Suite[] = [
       ...shared("sleeping, flags", "flags"),
       ...shared("sleeping, event-idx", "event-idx"),
     ],
+    // Waking a worker takes as long as a whole sample of the other suites, and a sample must fill the ring a few times.
+    effort: { ...EFFORT, samples: 40, sampleNs: 5_000_000, leastChains: 2048 },
   },
 ];
 

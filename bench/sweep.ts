@@ -22,7 +22,7 @@ export async function sweep(suites: readonly Suite[], options: SweepOptions): Pr
       for (const cells of groups(suite)) {
         for (let turn = 0; turn < suite.rings.length; turn++) {
           const ring = suite.rings[(turn + round) % suite.rings.length] as string;
-          await measureGroup(ring, cells, found, options);
+          await measureGroup(suite, ring, cells, found, options);
           options.onProgress?.(suite.name, ++done, all);
         }
       }
@@ -35,6 +35,7 @@ export async function sweep(suites: readonly Suite[], options: SweepOptions): Pr
 }
 
 async function measureGroup(
+  { effort }: Suite,
   ring: string,
   cells: readonly Cell[],
   found: Map<string, Outcome[]>,
@@ -44,7 +45,7 @@ async function measureGroup(
     (found.get(key(ring, cell)) ?? []).every(({ kind }) => kind === "measured"),
   );
   if (open.length === 0) return;
-  const outcomes = await run({ ring, choices: open.map(({ choice }) => choice) });
+  const outcomes = await run({ ring, choices: open.map(({ choice }) => choice), ...(effort && { effort }) });
   open.forEach((cell, i) => {
     const outcome = outcomes[i];
     if (outcome) found.set(key(ring, cell), [...(found.get(key(ring, cell)) ?? []), outcome]);
