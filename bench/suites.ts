@@ -4,6 +4,7 @@
  */
 import { EFFORT, type Effort } from "./measure";
 import type { Workload } from "./ring";
+import { SHARED_NAMES } from "./shared/names";
 import { payloadShape, SHAPES, type WorkloadChoice } from "./workload";
 
 /** One workload of a suite. */
@@ -136,7 +137,7 @@ export const SUITES: readonly Suite[] = [
   {
     name: "shared",
     about: "driver and device in two workers on one shared memory, spinning and sleeping",
-    rings: ["none", "shared-split", "shared-packed", "shared-packed-in-order"],
+    rings: ["none", ...SHARED_NAMES],
     cells: [
       ...shared("spinning", "off"),
       ...shared("sleeping, flags", "flags"),

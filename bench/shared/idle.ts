@@ -4,9 +4,6 @@
  */
 import { type Role, WORD } from "./meeting";
 
-/** A sleep that nobody ended for so long is looked into, in milliseconds. */
-const PATIENCE_MS = 10_000;
-
 /** The other side has given up. */
 export class Stopped extends Error {
   constructor() {
@@ -51,10 +48,13 @@ export class Sleeping implements Idle {
   readonly #words: Int32Array;
   readonly #role: Role;
   readonly #half: Suppression;
+  readonly #patienceMs: number;
   readonly #own: number;
   readonly #other: number;
 
-  constructor(words: Int32Array, role: Role, half: Suppression) {
+  /** @param patienceMs a sleep that nobody ended for so long is looked into */
+  constructor(words: Int32Array, role: Role, half: Suppression, patienceMs = 10_000) {
+    this.#patienceMs = patienceMs;
     this.#words = words;
     this.#role = role;
     this.#half = half;
@@ -76,10 +76,10 @@ export class Sleeping implements Idle {
   }
 
   #sleep(heard: number): void {
-    if (Atomics.wait(this.#words, this.#own, heard, PATIENCE_MS) !== "timed-out") return;
+    if (Atomics.wait(this.#words, this.#own, heard, this.#patienceMs) !== "timed-out") return;
     if (Atomics.load(this.#words, this.#own) === heard && this.#half.hasWork() === 1) {
       throw new Error(
-        `a wake-up was lost: the ${this.#role} slept for ${PATIENCE_MS} ms although there was work`,
+        `a wake-up was lost: the ${this.#role} slept for ${this.#patienceMs} ms although there was work`,
       );
     }
   }

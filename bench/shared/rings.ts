@@ -1,8 +1,8 @@
 /** The rings of two workers as adapters: they start the workers, and put their answers together. */
 import { checksum, type Ring, type RingAdapter, type Sample, type Workload } from "../ring";
-import type { WasmKind } from "../rings/wasm-queue";
 import type { Answer, Request } from "./agent";
 import { type Meeting, makeMeeting } from "./meeting";
+import { SHARED_KINDS } from "./names";
 
 /** A worker that runs agent.ts. */
 export interface AgentWorker {
@@ -14,15 +14,9 @@ export interface AgentWorker {
 /** Starts such a worker: what differs between Node and a browser. */
 export type StartAgent = () => AgentWorker;
 
-const KINDS: Readonly<Record<string, WasmKind>> = {
-  "shared-split": { layout: "split", inOrder: false },
-  "shared-packed": { layout: "packed", inOrder: false },
-  "shared-packed-in-order": { layout: "packed", inOrder: true },
-};
-
 /** The adapters. */
 export function sharedRings(start: StartAgent): readonly RingAdapter[] {
-  return Object.entries(KINDS).map(([name, kind]) => ({
+  return Object.entries(SHARED_KINDS).map(([name, kind]) => ({
     name,
     refuses,
     open: (workload) => SharedRing.open(makeMeeting(kind, workload), start),
