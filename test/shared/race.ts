@@ -142,8 +142,11 @@ function expectOne(verb: string, result: number): void {
 /** Turns of dawdling, at most: the publisher leads by the time that a line takes to the other core. */
 const PUBLISHER = 31;
 const ARMER = 31;
-/** Looks at the other side's word before the processor is given away, and for how long. */
-const LOOKS = 20_000;
+/**
+ * Looks at the other side's word before the processor is given away, and for how long. Many: a scheduler puts threads that
+ * never rest on cores of their own, and a race needs two.
+ */
+const LOOKS = 1_000_000;
 const NAP_MS = 0.1;
 
 /** Brings two workers to one point, and lets them leave it at times that differ a little. */
