@@ -1,0 +1,251 @@
+/**
+ * The benchmark's page in a browser: the same suites from the same code, and the document that `virtq bench --json` prints. Held
+ * against Node by checksums, never by times; and the races of test/shared between two of the browser's workers.
+ */
+import { mkdirSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import Ajv2020 from "ajv/dist/2020";
+import type { Page } from "playwright-core";
+import { createServer, type ViteDevServer } from "vite";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { BenchDocument, Row } from "../../../bench/result";
+import { RINGS } from "../../../bench/rings/registry";
+import { SHARED_NAMES } from "../../../bench/shared/names";
+import { SUITES } from "../../../bench/suites";
+import { workloadOf } from "../../../bench/workload";
+import { RACES } from "../../shared/race";
+import { type Browser, missingBrowser, startBrowser } from "../v86/browser";
+
+const configFile = fileURLToPath(new URL("../../../bench/browser/vite.config.ts", import.meta.url));
+const source = (name: string) => `/@fs${fileURLToPath(new URL(`../../../${name}`, import.meta.url))}`;
+const schema = JSON.parse(
+  readFileSync(new URL("../../../schema/virtq.bench-1.schema.json", import.meta.url), "utf8"),
+);
+const validate = new Ajv2020({ allErrors: true, allowUnionTypes: true }).compile(schema);
+const missing = missingBrowser();
+const PATIENCE = 10 * 60_000;
+const SHOTS = join(tmpdir(), "virtq-bench-page");
+/** Races of each kind; ten million of all. */
+const MANY = 10_000_000 / RACES.length;
+
+it("a browser is there", ({ skip }) => {
+  if (missing !== undefined) console.warn(missing);
+  skip(missing !== undefined && process.env.CI === undefined, missing);
+  expect(missing).toBeUndefined();
+});
+
+describe.skipIf(missing !== undefined)("in a browser", { timeout: PATIENCE }, () => {
+  let server: ViteDevServer | undefined;
+  let browser: Browser | undefined;
+  let url = "";
+
+  beforeAll(async () => {
+    const quiet = { logLevel: "warn", configLoader: "runner" } as const;
+    server = await createServer({ configFile, ...quiet, server: { port: 0 } });
+    await server.listen();
+    url = server.resolvedUrls?.local[0] ?? "";
+    browser = await startBrowser();
+  }, PATIENCE);
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  async function open(): Promise<Page> {
+    if (browser === undefined) throw new Error("there is no browser");
+    const page = await browser.context.newPage();
+    page.setDefaultTimeout(PATIENCE);
+    return page;
+  }
+
+  /** Measures suites with one worker for each ring, and gives the document. */
+  async function measure(page: Page, suites: readonly string[]): Promise<BenchDocument> {
+    for (const { name } of SUITES) await page.setChecked(`input[value="${name}"]`, suites.includes(name));
+    await page.fill("#workers", "1");
+    await page.click("#run");
+    await page.waitForSelector('#status:not([data-state="running"]):not([data-state="idle"])');
+    expect(await page.locator("#status").innerText()).toBe("Done.");
+    return JSON.parse((await page.locator("#json").textContent()) ?? "") as BenchDocument;
+  }
+
+  const ringsOf = (rows: readonly Row[], status: Row["status"]) => [
+    ...new Set(rows.filter((row) => row.status === status).map(({ ring }) => ring)),
+  ];
+
+  describe("an isolated page", () => {
+    const errors: string[] = [];
+    let page: Page;
+    let found: BenchDocument;
+
+    beforeAll(async () => {
+      page = await open();
+      page.on("pageerror", ({ message }) => errors.push(message));
+      page.on("console", (message) => {
+        if (message.type() === "error") errors.push(message.text());
+      });
+      await page.goto(url);
+      found = await measure(page, ["throughput", "device-in-js", "shared"]);
+    }, PATIENCE);
+
+    afterAll(() => page?.close());
+
+    it("has a document that follows the schema, and names the engine and its clock", () => {
+      validate(found);
+      expect(validate.errors ?? []).toEqual([]);
+      expect(found.environment.engine).toMatch(
+        /^Chromium [\d.]+, V8, cross-origin isolated, clock of [\d.]+ µs$/,
+      );
+      expect(found.environment.cores).toBeGreaterThan(0);
+      console.log(JSON.stringify(found.environment));
+    });
+
+    it("has measured every ring that needs no Node, with the checksum of its work, and says why not the others", () => {
+      const named = new Set(
+        SUITES.filter(({ name }) => ["throughput", "device-in-js", "shared"].includes(name)).flatMap(
+          ({ rings }) => rings,
+        ),
+      );
+      const here = [...RINGS.map(({ name }) => name), ...SHARED_NAMES].filter((name) => named.has(name));
+      expect(ringsOf(found.rows, "measured").sort()).toEqual([...here].sort());
+      expect(ringsOf(found.rows, "wrong")).toEqual([]);
+      const others = found.rows.filter(({ status }) => status === "not measured");
+      for (const { ring, why } of others)
+        if (!here.includes(ring)) expect(why).toMatch(/a program in C is beyond a browser|which takes Node/);
+      for (const { ring, group, column, status, ns } of found.rows)
+        if (status === "measured") expect(ns, `${ring} ${group} ${column}`).toBeGreaterThan(0);
+    });
+
+    it("shows the same as tables", async () => {
+      const captions = await page.locator("caption").allInnerTexts();
+      expect(captions).toEqual([...new Set(found.rows.map(({ suite, group }) => `${suite}: ${group}`))]);
+      const cell = page.locator("table").first().locator("tbody tr").first().locator("td").first();
+      expect(await cell.innerText()).toContain((found.rows[0]?.ns ?? 0).toFixed(2));
+      expect(await page.locator(".reasons li").allInnerTexts()).toContain(
+        "native-plain-split: not measured: a program in C is beyond a browser",
+      );
+      expect(await page.locator("#environment").innerText()).toContain("Chromium");
+    });
+
+    it.each([
+      { width: 1280, height: 900, colorScheme: "light" },
+      { width: 400, height: 800, colorScheme: "light" },
+      { width: 400, height: 800, colorScheme: "dark" },
+    ] as const)("fits $width × $height, $colorScheme", async ({ width, height, colorScheme }) => {
+      await page.setViewportSize({ width, height });
+      await page.emulateMedia({ colorScheme });
+      await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+      mkdirSync(SHOTS, { recursive: true });
+      const path = join(SHOTS, `${width}-${colorScheme}.png`);
+      await page.screenshot({ path, fullPage: true });
+      console.log(path);
+    });
+
+    it("does the same work as Node: one checksum of each ring and workload", async () => {
+      const choices = ["1", "3-indirect"].flatMap((name) =>
+        [1, 32].flatMap((batch) =>
+          SUITES.flatMap(({ cells }) => cells)
+            .filter(({ choice }) => choice.shape.name === name && choice.batch === batch)
+            .slice(0, 1)
+            .map(({ choice }) => choice),
+        ),
+      );
+      const here: Record<string, number> = {};
+      for (const ring of RINGS) {
+        for (const choice of choices) {
+          const opened = await ring.open(workloadOf(choice));
+          here[`${ring.name} ${choice.shape.name} ${choice.batch}`] = (await opened.run(3200)).checksum;
+          opened.close?.();
+        }
+      }
+      const there = await page.evaluate(
+        async ([ringsPath, workloadPath, choices, names]) => {
+          const { BROWSER_RINGS } = (await import(
+            ringsPath
+          )) as typeof import("../../../bench/browser/rings");
+          const { workloadOf } = (await import(workloadPath)) as typeof import("../../../bench/workload");
+          const sums: Record<string, number> = {};
+          for (const ring of BROWSER_RINGS.filter(({ name }) => names.includes(name))) {
+            for (const choice of choices) {
+              const opened = await ring.open(workloadOf(choice));
+              sums[`${ring.name} ${choice.shape.name} ${choice.batch}`] = (await opened.run(3200)).checksum;
+              opened.close?.();
+            }
+          }
+          return sums;
+        },
+        [
+          source("bench/browser/rings.ts"),
+          source("bench/workload.ts"),
+          choices,
+          [...RINGS.map(({ name }) => name), ...SHARED_NAMES],
+        ] as const,
+      );
+      for (const [what, checksum] of Object.entries(there)) {
+        const twin = what.replace(/^shared-/, "wasm-");
+        expect(checksum, what).toBe(here[twin]);
+      }
+      expect(Object.keys(there).length).toBe((RINGS.length + SHARED_NAMES.length) * choices.length);
+    });
+
+    it.each(RACES)("loses no wake-up between two workers: $layout, $notify", async (kind) => {
+      const tally = await page.evaluate(
+        async ([racePath, agentPath, kind, races]) => {
+          const { raceOften } = (await import(racePath)) as typeof import("../../shared/race");
+          const workers = [0, 1].map(() => new Worker(agentPath, { type: "module" }));
+          const ask = (i: number, request: unknown) =>
+            new Promise<import("../../shared/race").Tally>((resolve, reject) => {
+              const worker = workers[i] as Worker;
+              worker.onerror = ({ message }) => reject(new Error(message));
+              worker.onmessage = ({ data }: MessageEvent<import("../../shared/race-agent").RaceAnswer>) =>
+                "error" in data ? reject(new Error(data.error)) : resolve(data.tally);
+              worker.postMessage(request);
+            });
+          const tally = await raceOften(kind, races, (meeting, rounds) =>
+            Promise.all([
+              ask(0, { role: "driver", meeting, rounds }),
+              ask(1, { role: "device", meeting, rounds }),
+            ]),
+          );
+          for (const worker of workers) worker.terminate();
+          return tally;
+        },
+        [source("test/shared/race.ts"), source("test/shared/race-agent.ts"), kind, MANY] as const,
+      );
+      console.log(`${kind.layout}, ${kind.notify}: ${JSON.stringify(tally)}`);
+      expect(tally.lost).toBe(0);
+      expect(tally.notified + tally.lookedAgain + tally.both).toBe(tally.races);
+    });
+
+    it("has had no error", () => {
+      expect(errors).toEqual([]);
+    });
+  });
+
+  it("a page that is not isolated: longer samples, and no shared memory", async () => {
+    const page = await open();
+    await page.route("**/*", async (route) => {
+      const response = await route.fetch();
+      const {
+        "cross-origin-opener-policy": _,
+        "cross-origin-embedder-policy": __,
+        ...headers
+      } = response.headers();
+      await route.fulfill({ response, headers });
+    });
+    await page.goto(url);
+    expect(await page.locator("#isolation").innerText()).toContain("not cross-origin isolated");
+    const found = await measure(page, ["boundary", "shared"]);
+    validate(found);
+    expect(validate.errors ?? []).toEqual([]);
+    expect(found.environment.engine).toContain("not cross-origin isolated");
+    expect(ringsOf(found.rows, "wrong")).toEqual([]);
+    for (const { ring, status, why } of found.rows) {
+      expect(status).toBe(ring.startsWith("shared-") ? "not measured" : "measured");
+      if (status !== "measured") expect(why).toContain("not cross-origin isolated");
+    }
+    await page.close();
+  });
+});
