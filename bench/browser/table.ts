@@ -43,9 +43,13 @@ function table(title: string, rows: readonly Row[]): HTMLElement {
 function cell(row: Row, reference: Row | undefined): HTMLElement {
   if (row.status === "wrong") return element("td", { class: "wrong" }, "wrong");
   const [figure = "", ratio = ""] = figureText(row, reference).split("  ");
-  const parts = [element("span", { class: row.noisy ? "noisy" : "figure" }, figure)];
-  if (ratio !== "") parts.push(element("span", { class: "ratio" }, ratio));
-  return element("td", {}, ...parts);
+  // The ratio's place stays where there is none, so that the figures stand below each other.
+  return element(
+    "td",
+    {},
+    element("span", { class: row.noisy ? "noisy" : "figure" }, figure),
+    element("span", { class: "ratio" }, ratio),
+  );
 }
 
 function reasons(rows: readonly Row[]): HTMLElement {

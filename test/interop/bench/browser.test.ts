@@ -11,15 +11,17 @@ import type { Page } from "playwright-core";
 import { createServer, type ViteDevServer } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BenchDocument, Row } from "../../../bench/result";
+import type { RingAdapter } from "../../../bench/ring";
 import { RINGS } from "../../../bench/rings/registry";
 import { SHARED_NAMES } from "../../../bench/shared/names";
 import { SUITES } from "../../../bench/suites";
-import { workloadOf } from "../../../bench/workload";
+import { SHAPES, workloadOf } from "../../../bench/workload";
 import { RACES } from "../../shared/race";
 import { type Browser, missingBrowser, startBrowser } from "../v86/browser";
+import type {} from "./in-page";
 
 const configFile = fileURLToPath(new URL("../../../bench/browser/vite.config.ts", import.meta.url));
-const source = (name: string) => `/@fs${fileURLToPath(new URL(`../../../${name}`, import.meta.url))}`;
+const inPage = `/@fs${fileURLToPath(new URL("in-page.ts", import.meta.url))}`;
 const schema = JSON.parse(
   readFileSync(new URL("../../../schema/virtq.bench-1.schema.json", import.meta.url), "utf8"),
 );
@@ -27,6 +29,7 @@ const validate = new Ajv2020({ allErrors: true, allowUnionTypes: true }).compile
 const missing = missingBrowser();
 const PATIENCE = 10 * 60_000;
 const SHOTS = join(tmpdir(), "virtq-bench-page");
+const CHAINS = 3200;
 /** Races of each kind; ten million of all. */
 const MANY = 10_000_000 / RACES.length;
 
@@ -87,6 +90,7 @@ describe.skipIf(missing !== undefined)("in a browser", { timeout: PATIENCE }, ()
         if (message.type() === "error") errors.push(message.text());
       });
       await page.goto(url);
+      await page.addScriptTag({ url: inPage, type: "module" });
       found = await measure(page, ["throughput", "device-in-js", "shared"]);
     }, PATIENCE);
 
@@ -144,76 +148,28 @@ describe.skipIf(missing !== undefined)("in a browser", { timeout: PATIENCE }, ()
     });
 
     it("does the same work as Node: one checksum of each ring and workload", async () => {
-      const choices = ["1", "3-indirect"].flatMap((name) =>
-        [1, 32].flatMap((batch) =>
-          SUITES.flatMap(({ cells }) => cells)
-            .filter(({ choice }) => choice.shape.name === name && choice.batch === batch)
-            .slice(0, 1)
-            .map(({ choice }) => choice),
-        ),
+      const names = [...RINGS.map(({ name }) => name), ...SHARED_NAMES];
+      const choices = Object.values(SHAPES).flatMap((shape) => [1, 32].map((batch) => ({ shape, batch })));
+      const there = await page.evaluate(
+        ([names, choices, chains]) => window.inPage.checksums(names, choices, chains),
+        [names, choices, CHAINS] as const,
       );
       const here: Record<string, number> = {};
-      for (const ring of RINGS) {
+      for (const name of names) {
+        const adapter = RINGS.find((ring) => ring.name === name.replace(/^shared-/, "wasm-")) as RingAdapter;
         for (const choice of choices) {
-          const opened = await ring.open(workloadOf(choice));
-          here[`${ring.name} ${choice.shape.name} ${choice.batch}`] = (await opened.run(3200)).checksum;
-          opened.close?.();
+          const ring = await adapter.open(workloadOf(choice));
+          here[`${name} ${choice.shape.name} ${choice.batch}`] = (await ring.run(CHAINS)).checksum;
         }
       }
-      const there = await page.evaluate(
-        async ([ringsPath, workloadPath, choices, names]) => {
-          const { BROWSER_RINGS } = (await import(
-            ringsPath
-          )) as typeof import("../../../bench/browser/rings");
-          const { workloadOf } = (await import(workloadPath)) as typeof import("../../../bench/workload");
-          const sums: Record<string, number> = {};
-          for (const ring of BROWSER_RINGS.filter(({ name }) => names.includes(name))) {
-            for (const choice of choices) {
-              const opened = await ring.open(workloadOf(choice));
-              sums[`${ring.name} ${choice.shape.name} ${choice.batch}`] = (await opened.run(3200)).checksum;
-              opened.close?.();
-            }
-          }
-          return sums;
-        },
-        [
-          source("bench/browser/rings.ts"),
-          source("bench/workload.ts"),
-          choices,
-          [...RINGS.map(({ name }) => name), ...SHARED_NAMES],
-        ] as const,
-      );
-      for (const [what, checksum] of Object.entries(there)) {
-        const twin = what.replace(/^shared-/, "wasm-");
-        expect(checksum, what).toBe(here[twin]);
-      }
-      expect(Object.keys(there).length).toBe((RINGS.length + SHARED_NAMES.length) * choices.length);
+      expect(there).toEqual(here);
     });
 
     it.each(RACES)("loses no wake-up between two workers: $layout, $notify", async (kind) => {
-      const tally = await page.evaluate(
-        async ([racePath, agentPath, kind, races]) => {
-          const { raceOften } = (await import(racePath)) as typeof import("../../shared/race");
-          const workers = [0, 1].map(() => new Worker(agentPath, { type: "module" }));
-          const ask = (i: number, request: unknown) =>
-            new Promise<import("../../shared/race").Tally>((resolve, reject) => {
-              const worker = workers[i] as Worker;
-              worker.onerror = ({ message }) => reject(new Error(message));
-              worker.onmessage = ({ data }: MessageEvent<import("../../shared/race-agent").RaceAnswer>) =>
-                "error" in data ? reject(new Error(data.error)) : resolve(data.tally);
-              worker.postMessage(request);
-            });
-          const tally = await raceOften(kind, races, (meeting, rounds) =>
-            Promise.all([
-              ask(0, { role: "driver", meeting, rounds }),
-              ask(1, { role: "device", meeting, rounds }),
-            ]),
-          );
-          for (const worker of workers) worker.terminate();
-          return tally;
-        },
-        [source("test/shared/race.ts"), source("test/shared/race-agent.ts"), kind, MANY] as const,
-      );
+      const tally = await page.evaluate(([kind, races]) => window.inPage.race(kind, races), [
+        kind,
+        MANY,
+      ] as const);
       console.log(`${kind.layout}, ${kind.notify}: ${JSON.stringify(tally)}`);
       expect(tally.lost).toBe(0);
       expect(tally.notified + tally.lookedAgain + tally.both).toBe(tally.races);
