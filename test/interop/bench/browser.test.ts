@@ -46,7 +46,7 @@ describe.skipIf(missing !== undefined)("in a browser", { timeout: PATIENCE }, ()
 
   beforeAll(async () => {
     const quiet = { logLevel: "warn", configLoader: "runner" } as const;
-    server = await createServer({ configFile, ...quiet, server: { port: 0 } });
+    server = await createServer({ configFile, ...quiet, server: { port: 0, hmr: false, watch: null } });
     await server.listen();
     url = server.resolvedUrls?.local[0] ?? "";
     browser = await startBrowser();
