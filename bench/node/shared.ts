@@ -1,12 +1,13 @@
 /** The rings of two workers in Node: worker threads. */
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { NotMeasured, type RingAdapter } from "../ring";
+import type { RingAdapter } from "../ring";
 import type { Answer, Request } from "../shared/agent";
 import { type AgentWorker, sharedRings } from "../shared/rings";
+import { programPath } from "./program";
 
-export const SHARED_RINGS: readonly RingAdapter[] = sharedRings(() => new AgentThread(programPath()));
+export const SHARED_RINGS: readonly RingAdapter[] = sharedRings(
+  () => new AgentThread(programPath("bench-shared-agent.js")),
+);
 
 /** A worker thread that runs shared-agent.ts. */
 export class AgentThread implements AgentWorker {
@@ -36,13 +37,4 @@ export class AgentThread implements AgentWorker {
   end(): void {
     void this.#worker.terminate();
   }
-}
-
-/** The built program, beside this file in dist/. */
-function programPath(): string {
-  const path = ["./bench-shared-agent.js", "../../dist/bench-shared-agent.js"]
-    .map((name) => fileURLToPath(new URL(name, import.meta.url)))
-    .find((name) => existsSync(name));
-  if (path === undefined) throw new NotMeasured("dist/bench-shared-agent.js is missing: run `npm run build`");
-  return path;
 }

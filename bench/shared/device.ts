@@ -5,7 +5,7 @@
 import * as abi from "../../assembly/abi";
 import { type DeviceVerbs, deviceVerbs } from "../../src/core/exports";
 import { takeAsWitness } from "../rings/wasm-queue";
-import { type Idle, Sleeping, Spinning } from "./idle";
+import { type Idle, idleOf, Spinning } from "./idle";
 import { type Half, type Meeting, openHalf, WORD } from "./meeting";
 
 export class SharedDevice {
@@ -22,9 +22,11 @@ export class SharedDevice {
     this.#spinning = new Spinning(meeting.words);
     const { q } = this.#half.place;
     const { arm, disarm, hasAvailable } = this.#verbs;
-    const suppression = { arm: () => arm(q), disarm: () => disarm(q), hasWork: () => hasAvailable(q) };
-    this.#idle =
-      meeting.workload.notify === "off" ? this.#spinning : new Sleeping(meeting.words, "device", suppression);
+    this.#idle = idleOf(meeting, "device", {
+      arm: () => arm(q),
+      disarm: () => disarm(q),
+      hasWork: () => hasAvailable(q),
+    });
   }
 
   /**

@@ -5,7 +5,7 @@
 import { type DriverVerbs, driverVerbs } from "../../src/core/exports";
 import { now } from "../clock";
 import { usedLengthsOf } from "../rings/wasm-queue";
-import { type Idle, Sleeping, Spinning } from "./idle";
+import { type Idle, idleOf, Spinning } from "./idle";
 import { type Half, type Meeting, openHalf, WORD } from "./meeting";
 
 export class SharedDriver {
@@ -24,9 +24,11 @@ export class SharedDriver {
     this.#spinning = new Spinning(meeting.words);
     const { q } = this.#half.place;
     const { arm, disarm, hasUsed } = this.#verbs;
-    const suppression = { arm: () => arm(q, 0), disarm: () => disarm(q), hasWork: () => hasUsed(q) };
-    this.#idle =
-      meeting.workload.notify === "off" ? this.#spinning : new Sleeping(meeting.words, "driver", suppression);
+    this.#idle = idleOf(meeting, "driver", {
+      arm: () => arm(q, 0),
+      disarm: () => disarm(q),
+      hasWork: () => hasUsed(q),
+    });
   }
 
   /**

@@ -2,7 +2,7 @@
  * What a side does that has nothing to do: it looks again at once, or arms notifications, looks once more, and sleeps
  * until the other side rings. A bell is a counter outside the ring; whether it is rung is for the ring to decide.
  */
-import { type Role, WORD } from "./meeting";
+import { type Meeting, type Role, WORD } from "./meeting";
 
 /** The other side has given up. */
 export class Stopped extends Error {
@@ -83,6 +83,11 @@ export class Sleeping implements Idle {
       );
     }
   }
+}
+
+/** The way of a side, as its workload has it: without notifications it spins. */
+export function idleOf({ words, workload }: Meeting, role: Role, half: Suppression): Idle {
+  return workload.notify === "off" ? new Spinning(words) : new Sleeping(words, role, half);
 }
 
 /** Makes both sides give up, asleep or not. */
