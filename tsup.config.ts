@@ -23,7 +23,7 @@ const shared = {
 } as const;
 
 /**
- * What `virtq bench` starts in fresh processes: one file, and one for each ring in JavaScript. In a scope of hundreds of
+ * What `virtq bench` starts in fresh processes and in worker threads: one file each, and one for each ring in JavaScript. In a scope of hundreds of
  * names a constant takes two bytes of bytecode more, and V8 stops to inline what grows beyond its limits.
  */
 const measuring = {
@@ -31,6 +31,7 @@ const measuring = {
   format: "esm" as const,
   entry: {
     "bench-process": "bench/node/process.ts",
+    "bench-shared-agent": "bench/node/shared-agent.ts",
     "bench-js-plain-packed": "bench/rings/js-plain-packed.ts",
     "bench-js-plain-split": "bench/rings/js-plain-split.ts",
     "bench-js-tuned-packed": "bench/rings/js-tuned-packed.ts",

@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 // Tests with scripts of their own. `npm run test:slow`: ten million property operations, a 64 MiB file system and
-// recorded network traffic through every ring. `npm run test:package`: the packed tarball.
+// recorded network traffic through every ring, races on shared memory. `npm run test:package`: the packed tarball.
 export default defineConfig({
   test: {
     include: ["test/{slow,package}/**/*.test.ts"],

@@ -12,6 +12,8 @@ export interface Effort {
   readonly sampleNs: number;
   /** Nanoseconds of warming up: enough for the engine's last tier. */
   readonly warmUpNs: number;
+  /** A sample has at least so many chains, however long they take; default: a batch. */
+  readonly leastChains?: number;
 }
 
 export const EFFORT: Effort = { samples: 200, sampleNs: 100_000, warmUpNs: 60_000_000 };
@@ -60,14 +62,15 @@ async function warmUp(
   batch: number,
   effort: Effort,
 ): Promise<number> {
-  let chains = batch;
+  const least = Math.max(1, Math.ceil((effort.leastChains ?? 1) / batch));
+  let chains = least * batch;
   let spent = 0;
   while (spent < effort.warmUpNs) {
     const ns = Math.max(await run(chains), 1);
     spent += Math.max(ns, effort.sampleNs / 100);
     const wanted = (chains * effort.sampleNs) / ns;
     const limited = Math.min(Math.max(wanted, chains / 2), chains * 2);
-    chains = Math.max(1, Math.round(limited / batch)) * batch;
+    chains = Math.max(least, Math.round(limited / batch)) * batch;
   }
   return chains;
 }

@@ -22,7 +22,7 @@ export interface Environment {
   readonly cpu: string;
   readonly cores: number;
   readonly caches: string | null;
-  readonly memoryBytes: number;
+  readonly memoryBytes: number | null;
   readonly os: string;
   readonly arch: string;
   readonly engine: string;
@@ -30,7 +30,7 @@ export interface Environment {
   readonly version: string;
   readonly commit: string | null;
   readonly seed: number;
-  /** Load averages over 1, 5 and 15 minutes, before the run. */
+  /** Load averages over 1, 5 and 15 minutes, before the run; empty: this machine doesn't say. */
   readonly load: readonly number[];
 }
 

@@ -1,5 +1,8 @@
 /** The suites: which workloads, on which rings. */
 import { REQUESTS } from "./end-to-end/stack";
+import { EFFORT, type Effort } from "./measure";
+import type { Workload } from "./ring";
+import { SHARED_NAMES } from "./shared/names";
 import { payloadShape, requestShape, SHAPES, type WorkloadChoice } from "./workload";
 
 /** One workload of a suite. */
@@ -17,6 +20,8 @@ export interface Suite {
   readonly about: string;
   readonly rings: readonly string[];
   readonly cells: readonly Cell[];
+  /** How long and how often, if not as the others. */
+  readonly effort?: Effort;
 }
 
 const BATCHES = [1, 32, 256];
@@ -140,9 +145,26 @@ export const SUITES: readonly Suite[] = [
       ...[1, 4, 16, 64].map((queues) => scaled(256, queues, 32)),
     ],
   },
+  {
+    name: "shared",
+    about: "driver and device in two workers on one shared memory, spinning and sleeping",
+    rings: ["none", ...SHARED_NAMES],
+    cells: [
+      ...shared("spinning", "off"),
+      ...shared("sleeping, flags", "flags"),
+      ...shared("sleeping, event-idx", "event-idx"),
+    ],
+    // Waking a worker takes as long as a whole sample of the other suites, and a sample must fill the ring a few times.
+    effort: { ...EFFORT, samples: 40, sampleNs: 5_000_000, leastChains: 2048 },
+  },
 ];
 
 function scaled(queueSize: number, queues: number, batch: number): Cell {
   const column = queues > 1 || batch === 32 ? `${queues} queues` : `ring ${queueSize}`;
   return { group: column, column: `batch ${batch}`, choice: { shape: shape("1"), batch, queueSize, queues } };
+}
+
+/** A ring that holds two of the largest batches, so that both sides always have something to do. */
+function shared(group: string, notify: Workload["notify"]): Cell[] {
+  return grid(["1"], BATCHES, { notify, queueSize: 512 }).map((cell) => ({ ...cell, group }));
 }

@@ -31,7 +31,7 @@ export async function sweep(suites: readonly Suite[], options: SweepOptions): Pr
       for (const cell of suite.cells) {
         const turn = round * suite.cells.length + suite.cells.indexOf(cell);
         for (const ring of shuffled(suite.rings, options.seed ?? 1, turn)) {
-          await measureCell(ring, cell, found, options);
+          await measureCell(suite, ring, cell, found, options);
           options.onProgress?.(suite.name, ++done, all);
         }
       }
@@ -44,6 +44,7 @@ export async function sweep(suites: readonly Suite[], options: SweepOptions): Pr
 }
 
 async function measureCell(
+  { effort }: Suite,
   ring: string,
   cell: Cell,
   found: Map<string, Outcome[]>,
@@ -51,7 +52,10 @@ async function measureCell(
 ): Promise<void> {
   const before = found.get(key(ring, cell)) ?? [];
   if (before.some(({ kind }) => kind !== "measured")) return;
-  found.set(key(ring, cell), [...before, ...(await run({ ring, choices: [{ ...cell.choice, seed }] }))]);
+  found.set(key(ring, cell), [
+    ...before,
+    ...(await run({ ring, choices: [{ ...cell.choice, seed }], ...(effort && { effort }) })),
+  ]);
 }
 
 const key = (ring: string, { group, column }: Cell): string => `${ring}\n${group}\n${column}`;

@@ -1,6 +1,6 @@
 /** Counts what the ring core does for a chain, exactly: the release module, instrumented, on whole laps of the ring. */
 import { embeddedBytes } from "../../src/core/module";
-import type { WasmKind } from "../rings/wasm";
+import type { WasmKind } from "../rings/wasm-queue";
 import { SHAPES, type WorkloadChoice, workloadOf } from "../workload";
 import type { SideSums } from "./agents";
 import { CountedRing, type Way } from "./counted-ring";

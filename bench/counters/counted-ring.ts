@@ -2,7 +2,8 @@
 import { BACKEND_SINK, EXCHANGE_NOTIFY } from "../../assembly/abi";
 import type { Core } from "../../src/core/core";
 import type { Workload } from "../ring";
-import { type WasmKind, WasmRing } from "../rings/wasm";
+import { WasmRing } from "../rings/wasm";
+import type { WasmKind } from "../rings/wasm-queue";
 import { areasOf, TABLE_ENTRIES } from "../workload";
 import { Agents, type SharedRange } from "./agents";
 import { countedExports } from "./counted-exports";

@@ -9,9 +9,10 @@ import type { RingAdapter } from "../ring";
 import { RINGS } from "../rings/registry";
 import { busyRing } from "../slow";
 import { NATIVE_RINGS } from "./native";
+import { SHARED_RINGS } from "./shared";
 import { V86_RING } from "./v86";
 
-export const NODE_RINGS: readonly RingAdapter[] = [...RINGS, ...NATIVE_RINGS, V86_RING];
+export const NODE_RINGS: readonly RingAdapter[] = [...RINGS, ...NATIVE_RINGS, V86_RING, ...SHARED_RINGS];
 
 /** The names that `--rings` knows: of rings, and of whole stacks. */
 export const NAMES: readonly string[] = [...NODE_RINGS, ...STACKS].map(({ name }) => name);

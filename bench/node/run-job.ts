@@ -1,15 +1,14 @@
 /** Starts a fresh process for a job and reads what it found. */
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { Job, Outcome } from "../job";
+import { programPath } from "./program";
 
 /** A job that takes longer has hung; its process is ended. */
 const HUNG_MS = 120_000;
 
 /** Runs a job in a process of its own; what breaks the process is an outcome too. */
 export function runJob(job: Job): Promise<Outcome[]> {
-  const child = spawn(process.execPath, [programPath(), JSON.stringify(job)], {
+  const child = spawn(process.execPath, [programPath("bench-process.js"), JSON.stringify(job)], {
     stdio: ["ignore", "pipe", "pipe"],
     timeout: HUNG_MS,
   });
@@ -34,13 +33,4 @@ export function runJob(job: Job): Promise<Outcome[]> {
 
 function broken(job: Job, why: string): Outcome[] {
   return job.choices.map(() => ({ kind: "wrong", why: `ring ${job.ring}: ${why}` }));
-}
-
-/** The built program, beside this file in dist/. */
-function programPath(): string {
-  const path = ["./bench-process.js", "../../dist/bench-process.js"]
-    .map((name) => fileURLToPath(new URL(name, import.meta.url)))
-    .find((name) => existsSync(name));
-  if (path === undefined) throw new Error("dist/bench-process.js is missing: run `npm run build`");
-  return path;
 }

@@ -11,19 +11,10 @@ import {
   deviceVerbs,
   driverVerbs,
 } from "../../src/core/exports";
-import { type RingAdapter, seenOf, type Workload } from "../ring";
-import { areasOf, guestBytes, TABLE_ENTRIES } from "../workload";
+import type { RingAdapter, Workload } from "../ring";
+import { areasOf, guestBytes } from "../workload";
 import { Loopback } from "./loopback";
-
-const CHAIN_WORDS = abi.CHAIN_RECORD_BYTES / 4;
-
-/** What was negotiated, as far as the ring core asks. */
-export interface WasmKind {
-  readonly layout: "split" | "packed";
-  readonly inOrder: boolean;
-  /** One descriptor at a time, where the core would do four. */
-  readonly scalar?: boolean;
-}
+import { makeQueue, type Place, takeAsWitness, usedLengthsOf, type WasmKind } from "./wasm-queue";
 
 const adapter = (name: string, kind: WasmKind): RingAdapter => ({
   name,
@@ -38,15 +29,6 @@ export const WASM_PACKED_IN_ORDER_SCALAR = adapter("wasm-packed-in-order-scalar"
   inOrder: true,
   scalar: true,
 });
-
-/** One queue: where its struct and its records are, in words. */
-interface Place {
-  readonly q: number;
-  readonly used: number;
-  readonly tokens: number;
-  readonly completions: number;
-  readonly chains: number;
-}
 
 /** Notifications that the publishes of a run asked for. */
 export interface Notifications {
@@ -88,7 +70,7 @@ export class WasmRing extends Loopback {
     this.#backend = workload.device === "echo" ? abi.BACKEND_ECHO : abi.BACKEND_SINK;
     this.#arms = workload.notify !== "off";
     this.#places = Array.from({ length: workload.queues }, (_, index) =>
-      makeQueue(this.core, kind, workload, index),
+      makeQueue(this.core, kind, workload, index, abi.ROLE_DRIVER | abi.ROLE_DEVICE),
     );
     this.#place = this.#places[0] as Place;
     this.#q = this.#place.q;
@@ -136,71 +118,17 @@ export class WasmRing extends Loopback {
   }
 
   protected witness(): number {
-    const { words, place } = { words: this.core.words(), place: this.#place };
-    const guest = this.core.translate(0, 1);
-    const taken = this.device.take(place.q, this.#batch);
-    let seen = 0;
-    for (let i = 0, chain = place.chains; i < taken; i++) {
-      const readable = words[chain + 1] as number;
-      const segments = readable + (words[chain + 2] as number);
-      words[place.completions + 2 * i] = words[chain] as number;
-      words[place.completions + 2 * i + 1] = 0;
-      chain += CHAIN_WORDS;
-      for (let s = 0; s < segments; s++, chain += 2) {
-        seen += seenOf((words[chain] as number) - guest, words[chain + 1] as number, s >= readable);
-      }
-    }
-    this.device.completeBatch(place.q, taken);
-    this.notifications.used += this.device.publish(place.q);
-    return seen >>> 0;
+    const { seen } = takeAsWitness(this.core, this.device, this.#place, this.#batch);
+    this.notifications.used += this.device.publish(this.#q);
+    return seen;
   }
 
   protected usedLengths(): number {
-    const words = this.core.words();
-    const { used, tokens } = this.#place;
-    let lengths = 0;
-    for (let i = 0; i < this.#batch; i++) {
-      if (words[used + 2 * i] !== words[tokens + i]) throw new Error("another token came back");
-      lengths += words[used + 2 * i + 1] as number;
-    }
-    return lengths;
+    return usedLengthsOf(this.core, this.#place, this.#batch);
   }
 
   image(): Uint8Array {
     const { descriptor, tables } = areasOf(this.workload.queueSize, 0);
     return this.core.view(descriptor, tables - descriptor).slice();
   }
-}
-
-function makeQueue(core: Core, kind: WasmKind, workload: Workload, index: number): Place {
-  const { queueSize: size, notify, submissions } = workload;
-  const { q, layout: parts } = core.allocateQueue({
-    roles: abi.ROLE_DRIVER | abi.ROLE_DEVICE,
-    maxSize: size,
-    batch: workload.batch,
-  });
-  const layout = kind.layout === "packed" ? abi.LAYOUT_PACKED : abi.LAYOUT_SPLIT;
-  const features =
-    abi.FEATURE_INDIRECT |
-    (kind.inOrder ? abi.FEATURE_IN_ORDER : 0) |
-    (kind.scalar ? abi.OPTION_SCALAR : 0) |
-    (notify === "event-idx" ? abi.FEATURE_EVENT_IDX : 0);
-  const { descriptor, driver, device, tables } = areasOf(size, index);
-  const { queueSetUp, queueSetTables } = core.exports;
-  expectZero(queueSetUp(q, layout, size, features, 0, descriptor, 0, driver, 0, device, 0));
-  expectZero(queueSetTables(q, tables, 0, TABLE_ENTRIES));
-  const used = (q + parts.driverRecords) >>> 2;
-  const completions = (q + parts.deviceRecords) >>> 2;
-  core.words().set(submissions, used + 4 * parts.batch);
-  return {
-    q,
-    used,
-    tokens: used + 2 * parts.batch,
-    completions,
-    chains: completions + 2 * parts.batch,
-  };
-}
-
-function expectZero(code: number): void {
-  if (code !== 0) throw new Error(`the queue was refused: ${code}`);
 }

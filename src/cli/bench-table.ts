@@ -1,5 +1,6 @@
 /** The benchmark's results as boxes for a terminal: a table for each group of cells, a row for each ring. */
 import Table from "cli-table3";
+import { figureText, reasonsOf, rowIn } from "../../bench/figure";
 import { referenceOf } from "../../bench/reference";
 import type { Environment, Goal, Row } from "../../bench/result";
 import { colours } from "./colours";
@@ -10,12 +11,8 @@ export function drawBench(rows: readonly Row[]): string {
   const tables = groups.map((name) =>
     drawGroup(rows.filter(({ suite, group }) => `${suite}\n${group}` === name)),
   );
-  const reasons = new Set(
-    rows.flatMap(({ ring, status, why }) =>
-      status === "measured" ? [] : [`${ring}: ${status === "wrong" ? why : `not measured: ${why}`}`],
-    ),
-  );
-  return [...tables, ...(reasons.size > 0 ? [[...reasons].join("\n")] : [])].join("\n\n");
+  const reasons = reasonsOf(rows);
+  return [...tables, ...(reasons.length > 0 ? [reasons.join("\n")] : [])].join("\n\n");
 }
 
 /** The machine in two lines. */
@@ -47,21 +44,16 @@ function drawGroup(rows: readonly Row[]): string {
   });
   for (const ring of new Set(rows.map((row) => row.ring))) {
     const cells = columns.map((column) => {
-      const row = rows.find((one) => one.ring === ring && one.column === column);
-      const reference = rows.find((one) => one.ring === referenceOf(ring) && one.column === column);
-      return row === undefined ? "" : cellText(row, reference);
+      const row = rowIn(rows, ring, column);
+      return row === undefined ? "" : cellText(row, rowIn(rows, referenceOf(ring), column));
     });
     table.push([ring, ...cells]);
   }
   return table.toString();
 }
 
-/** "5.93 ±1 %" and, against a reference, "11.20 ±1 % ×1.89"; a noisy figure has a "?". */
-function cellText({ status, ns, spread = 0, noisy, workload }: Row, reference: Row | undefined): string {
-  if (status !== "measured" || ns === undefined) return status === "wrong" ? colours.red("wrong") : "-";
-  const figure = `${ns.toFixed(ns < 100 ? 2 : 0)} ±${(spread * 100).toFixed(0)} %${noisy ? " ?" : ""}`;
-  const rate = workload.bytes > 0 ? `  ${((workload.bytes / ns) * 1000).toFixed(0)} MB/s` : "";
-  return reference?.ns === undefined ? figure + rate : `${figure}${rate}  ×${(ns / reference.ns).toFixed(2)}`;
+function cellText(row: Row, reference: Row | undefined): string {
+  return row.status === "wrong" ? colours.red("wrong") : figureText(row, reference);
 }
 
 /** The goals: measured ratio, must, goal, and how it stands. */
