@@ -5,16 +5,27 @@
  * Most requests are popped, used and replied to before the queue takes again. So the record is read where it stands, and
  * copied for those alone that live longer.
  */
+import type { Core } from "../../core/core";
 import type { Chain, ChainReader, ChainWriter } from "../../virtqueue/chain";
+import type { DeviceQueue } from "../../virtqueue/device-queue";
 import type { V86BufferChain } from "./emulator";
-import type { Take } from "./take";
+
+/** The take that a request comes from. */
+export interface Origin {
+  readonly core: Core;
+  readonly queue: DeviceQueue;
+  /** Uses a chain with the next publish. */
+  reply(token: number, written: number): void;
+  /** The segments of one of its chains, which last. */
+  chain(index: number): Chain | undefined;
+}
 
 /** A chain that was popped; or, without a take, what a model gets that pops where nothing is. */
 export class PoppedRequest implements V86BufferChain {
   readonly length_readable: number;
   readonly length_writable: number;
   private readonly token: number;
-  private readonly taken: Take | undefined;
+  private readonly taken: Origin | undefined;
   private readonly index: number;
   private isReplied = false;
   // Made when they are needed.
@@ -26,7 +37,7 @@ export class PoppedRequest implements V86BufferChain {
    * @param index which chain of the take it is
    * @param readable its bytes, and `writable` likewise
    */
-  constructor(taken?: Take, index = 0, token = 0, readable = 0, writable = 0) {
+  constructor(taken?: Origin, index = 0, token = 0, readable = 0, writable = 0) {
     this.taken = taken;
     this.index = index;
     this.token = token;
@@ -69,7 +80,7 @@ export class PoppedRequest implements V86BufferChain {
    *
    * @param queue where it was pushed
    */
-  reply(queue: Take["queue"]): void {
+  reply(queue: DeviceQueue): void {
     const { taken } = this;
     if (taken === undefined || taken.queue !== queue || this.isReplied) return;
     this.isReplied = true;

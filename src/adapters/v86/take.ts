@@ -6,7 +6,7 @@ import * as abi from "../../../assembly/abi";
 import type { Core } from "../../core/core";
 import type { Chain } from "../../virtqueue/chain";
 import type { DeviceQueue } from "../../virtqueue/device-queue";
-import { PoppedRequest } from "./request";
+import { type Origin, PoppedRequest } from "./request";
 
 // Words of a chain record.
 const TOKEN = abi.CHAIN_TOKEN >>> 2;
@@ -15,7 +15,7 @@ const WRITABLE = abi.CHAIN_WRITABLE_BYTES >>> 2;
 const TWO_32 = 2 ** 32;
 
 /** One take, from its first request to its last reply. */
-export class Take {
+export class Take implements Origin {
   readonly core: Core;
   readonly queue: DeviceQueue;
   /** Chains that are not requests yet: from `made` to `count`. */
@@ -46,13 +46,11 @@ export class Take {
     );
   }
 
-  /** Uses a request's chain with the next publish. */
   reply(token: number, written: number): void {
     this.replied++;
     this.queue.completeLater(token, written);
   }
 
-  /** The segments of a request, which last. */
   chain(index: number): Chain | undefined {
     return this.kept === undefined ? this.queue.chain(index).keep() : this.kept[index];
   }
