@@ -60,9 +60,9 @@ const SPECS: readonly GoalSpec[] = [
     [1, 32, 256].map((batch) =>
       pair(
         "P1",
-        `wasm / the same algorithm in C, ${layout}, batch ${batch}`,
+        `wasm loopback / the same algorithm in C, ${layout}, batch ${batch}`,
         "throughput",
-        [`wasm-${layout}`, `native-tuned-${layout}`],
+        [`wasm-loopback-${layout}`, `native-tuned-${layout}`],
         ["1", `batch ${batch}`],
         most(1.3, 1.15),
       ),
@@ -71,9 +71,9 @@ const SPECS: readonly GoalSpec[] = [
   ...LAYOUTS.map((layout) =>
     pair(
       "P2",
-      `wasm / plain C, ${layout}`,
+      `wasm loopback / plain C, ${layout}`,
       "throughput",
-      [`wasm-${layout}`, `native-plain-${layout}`],
+      [`wasm-loopback-${layout}`, `native-plain-${layout}`],
       ONE,
       most(0.6, 0.5),
     ),

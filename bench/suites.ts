@@ -38,6 +38,8 @@ const LOOPBACK_RINGS = [
   ...QUICK_RINGS.slice(0, 3),
   "wasm-packed-in-order",
   "wasm-packed-in-order-scalar",
+  "wasm-loopback-split",
+  "wasm-loopback-packed",
   ...QUICK_RINGS.slice(3, 5),
   "js-tuned-split",
   "js-tuned-packed",

@@ -39,7 +39,8 @@ export abstract class Loopback implements Ring {
     };
   }
 
-  private round(batch: number): void {
+  /** One batch, there and back. */
+  protected round(batch: number): void {
     if (this.submit() !== batch) throw new Error("the ring was full");
     if (this.serve() !== batch) throw new Error("a chain was not served");
     if (this.reclaim() !== batch) throw new Error("a chain did not come back");

@@ -8,6 +8,7 @@ import { NONE } from "./none";
 import { WASM_DEVICE_DROP_IN } from "./object-device";
 import { WASM_PACKED, WASM_PACKED_IN_ORDER, WASM_PACKED_IN_ORDER_SCALAR, WASM_SPLIT } from "./wasm";
 import { WASM_DEVICE_FLAT, WASM_DEVICE_IN_WASM } from "./wasm-device";
+import { WASM_LOOPBACK_PACKED, WASM_LOOPBACK_SPLIT } from "./wasm-loopback";
 
 export const RINGS: readonly RingAdapter[] = [
   NONE,
@@ -15,6 +16,8 @@ export const RINGS: readonly RingAdapter[] = [
   WASM_PACKED,
   WASM_PACKED_IN_ORDER,
   WASM_PACKED_IN_ORDER_SCALAR,
+  WASM_LOOPBACK_SPLIT,
+  WASM_LOOPBACK_PACKED,
   JS_PLAIN_SPLIT,
   JS_PLAIN_PACKED,
   JS_TUNED_SPLIT,
