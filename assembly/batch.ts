@@ -90,6 +90,12 @@ export function submissionWritable(submission: usize): u32 {
   return load<u32>(submission, 4);
 }
 
+/** Both counts together: 1 means that one of them is 1 and the other 0, since 64 bits hold any sum. */
+@inline
+export function submissionElements(submission: usize): u64 {
+  return <u64>submissionReadable(submission) + submissionWritable(submission);
+}
+
 /** Both counts in one load: readable in the low half, writable in the high half. */
 @inline
 export function submissionShape(submission: usize): u64 {
@@ -99,13 +105,7 @@ export function submissionShape(submission: usize): u64 {
 
 @inline
 export function submissionIsIndirect(submission: usize): bool {
-  return submissionIndirectBit(submission) != 0;
-}
-
-/** The same as SUBMISSION_INDIRECT or 0. */
-@inline
-export function submissionIndirectBit(submission: usize): u32 {
-  return load<u32>(submission, 8) & SUBMISSION_INDIRECT;
+  return (load<u32>(submission, 8) & SUBMISSION_INDIRECT) != 0;
 }
 
 

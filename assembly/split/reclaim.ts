@@ -56,7 +56,7 @@ import {
   shadowWritable,
   tokenOf,
 } from "../shadow";
-import { usedElement, usedIdx } from "./layout";
+import { usedElement, usedElementAt, usedIdx } from "./layout";
 
 /** Takes back up to `max` used buffers (§2.7.14); their number, or what the device did wrong. */
 export function takeUsed(q: usize, max: u32): i32 {
@@ -90,7 +90,7 @@ function takeAnyOrder(q: usize, max: u32): i32 {
   let taken: u32 = 0;
   let code: i32 = 0;
   for (; taken < limit; taken++) {
-    const element = usedElement(area, (used + taken) & (n - 1));
+    const element = usedElement(usedElementAt(area, (used + taken) & (n - 1)));
     const id = <u32>element;
     let length = <u32>(element >>> 32);
     if (id >= n) {
@@ -138,7 +138,7 @@ function takeInOrder(q: usize, limit: u32): i32 {
     if (!driverBatchEnd(q)) {
       const newly = newlyUsed(q);
       if (!newly) break;
-      const element = usedElement(deviceArea(q), used & mask);
+      const element = usedElement(usedElementAt(deviceArea(q), used & mask));
       const id = <u32>element;
       const code = newly < 0 ? newly : judgeInOrder(q, id, <u32>(element >>> 32), newly);
       if (code < 0) {
