@@ -99,7 +99,7 @@ export function add(q: usize, chains: u32): i32 {
 /** The submission after those that were added. */
 let next: usize = 0;
 
-/** Adds submissions of one direct element, from number `added` on; stops at anything else, and at the ring's end. How many. */
+/** Adds submissions of one direct element, from number `added` on. Stops at anything else, and where the ring ends. */
 @inline
 function addSingles(q: usize, added: u32, chains: u32): u32 {
   return isInOrder(q) ? addSinglesInOrder(q, added, chains) : addSinglesAnyOrder(q, added, chains);
@@ -148,7 +148,7 @@ function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool): u32 {
     const held = shadowHead(entry);
     occupySingle(entry, inOrder ? relinked(held, idx) : headWord(held), head, length * write);
     setAvailEntry(avail, head);
-    setAddedToken(token, 0, headToken(held, head));
+    setAddedToken(token, headToken(held, head));
     head = inOrder ? (head + 1) & mask : headLink(held);
     idx = (idx + 1) & 0xffff;
     avail += VIRTQ_AVAIL_ENTRY_SIZE;
@@ -198,7 +198,7 @@ function addChains(q: usize, added: u32, chains: u32): i32 {
     const avail = availEntryAt(ring, turn & mask);
     setAvailEntry(avail, head);
     driverTouched(q, avail, 2);
-    setAddedToken(tokens, i, tokenOf(head, generation));
+    setAddedToken(addedTokenAt(tokens, i), tokenOf(head, generation));
     head = follower;
     free -= need;
     submission = submissionEnd(submission);
