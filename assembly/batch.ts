@@ -36,10 +36,10 @@ export const SINGLE_SUBMISSION_BYTES: usize = SUBMISSION_HEADER_BYTES + SUBMISSI
 export const ONE_READABLE: u64 = 1;
 export const ONE_WRITABLE: u64 = 0x100000000;
 
-/** Writes used record `i` of those at `records`: the token, and the bytes that the device wrote. */
+/** Writes a used record: the token, and the bytes that the device wrote. */
 @inline
-export function setUsedRecord(records: usize, i: u32, token: u32, length: u32): void {
-  store<u64>(records + <usize>i * USED_RECORD_BYTES, (<u64>token) | ((<u64>length) << 32));
+export function setUsedRecord(at: usize, token: u32, length: u32): void {
+  store<u64>(at, (<u64>token) | ((<u64>length) << 32));
 }
 
 /** Where used record `i` goes. */
@@ -60,10 +60,10 @@ export function addedTokenAt(tokens: usize, i: u32): usize {
   return tokens + <usize>i * TOKEN_BYTES;
 }
 
-/** Writes the token that `add` gave to submission `i` into those at `tokens`. */
+/** Writes the token that `add` gave to a submission. */
 @inline
-export function setAddedToken(tokens: usize, i: u32, token: u32): void {
-  store<u32>(tokens + <usize>i * TOKEN_BYTES, token);
+export function setAddedToken(at: usize, token: u32): void {
+  store<u32>(at, token);
 }
 
 
@@ -90,6 +90,12 @@ export function submissionWritable(submission: usize): u32 {
   return load<u32>(submission, 4);
 }
 
+/** Both counts together: 1 means that one of them is 1 and the other 0, since 64 bits hold any sum. */
+@inline
+export function submissionElements(submission: usize): u64 {
+  return <u64>submissionReadable(submission) + submissionWritable(submission);
+}
+
 /** Both counts in one load: readable in the low half, writable in the high half. */
 @inline
 export function submissionShape(submission: usize): u64 {
@@ -99,13 +105,7 @@ export function submissionShape(submission: usize): u64 {
 
 @inline
 export function submissionIsIndirect(submission: usize): bool {
-  return submissionIndirectBit(submission) != 0;
-}
-
-/** The same as SUBMISSION_INDIRECT or 0. */
-@inline
-export function submissionIndirectBit(submission: usize): u32 {
-  return load<u32>(submission, 8) & SUBMISSION_INDIRECT;
+  return (load<u32>(submission, 8) & SUBMISSION_INDIRECT) != 0;
 }
 
 

@@ -71,12 +71,6 @@ export function headLink(head: u64): u32 {
 
 
 @inline
-export function headGeneration(head: u64): u32 {
-  return (<u32>head) >>> 16;
-}
-
-
-@inline
 export function headCount(head: u64): u32 {
   return (<u32>(head >>> 32)) & 0xffff;
 }
@@ -124,9 +118,9 @@ export function release(entry: usize, link: u32): void {
 /** The same with its first eight bytes already loaded. */
 @inline
 export function releaseHead(entry: usize, head: u64, link: u32): void {
-  const generation = headGeneration(head);
-  const next: u32 = generation == GENERATION_MAX ? 1 : generation + 1;
-  store<u64>(entry, <u64>(link | (next << 16)));
+  const generation = (<u32>head) & 0xffff0000; // in place, as in the token
+  const next: u32 = generation == GENERATION_MAX << 16 ? 1 << 16 : generation + (1 << 16);
+  store<u64>(entry, <u64>(link | next));
 }
 
 /** The first word of a head, link and generation, as it is; or with another link. */

@@ -10,7 +10,7 @@ import {
   segmentGpa,
   segmentLength,
   SINGLE_SUBMISSION_BYTES,
-  submissionIndirectBit,
+  submissionElements,
   submissionIsIndirect,
   submissionReadable,
   submissionSegment,
@@ -46,12 +46,10 @@ export function isSingleAhead(q: usize, submission: usize): bool {
   return singlesAhead(q, submission) != 0 && isSingle(submission);
 }
 
-/** Whether a submission has one element, direct: one of its counts is 1 and the other 0. One test, since it is hot. */
+/** Whether a submission has one element, direct. */
 @inline
 export function isSingle(submission: usize): bool {
-  const readable = submissionReadable(submission);
-  const writable = submissionWritable(submission);
-  return ((writable >>> 1) | (readable ^ writable ^ 1) | submissionIndirectBit(submission)) == 0;
+  return submissionElements(submission) == 1 && !submissionIsIndirect(submission);
 }
 
 /** Ring descriptors that the submission needs, 1…size, or why it can't be a chain. */

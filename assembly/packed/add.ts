@@ -8,21 +8,19 @@ import {
   VIRTQ_DESC_SIZE,
 } from "../../src/spec/queue";
 import { BAD_ARGUMENT, BUFFER_TOO_SHORT, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
-import { LAYOUT_PACKED, SUBMISSION_SEGMENT_BYTES } from "../abi";
+import { LAYOUT_PACKED, SUBMISSION_SEGMENT_BYTES, TOKEN_BYTES } from "../abi";
 import {
   addedTokenAt,
   addedTokens,
   firstSubmission,
-  ONE_READABLE,
-  ONE_WRITABLE,
   segmentGpa,
   segmentLength,
   setAddedToken,
   SINGLE_SUBMISSION_BYTES,
+  submissionElements,
   submissionIsIndirect,
   submissionReadable,
   submissionSegment,
-  submissionShape,
   submissionWritable,
 } from "../batch";
 import {
@@ -93,12 +91,14 @@ export function add(q: usize, chains: u32): i32 {
   if (driverError(q)) return QUEUE_BROKEN;
   if (chains > batch(q)) return blame(q, BAD_ARGUMENT, chains, batch(q));
   next = firstSubmission(q);
-  let added = addSingles(q, 0, chains);
+  let added: u32 = 0;
   while (added < chains) {
+    const singles = addSingles(q, added, chains);
+    added += singles;
+    if (singles) continue; // up to another form, or the ring's end
     const code = addLists(q, added, chains);
     if (code <= 0) return added || !code ? added : code;
     added += code;
-    added += addSingles(q, added, chains);
   }
   return added;
 }
@@ -106,7 +106,7 @@ export function add(q: usize, chains: u32): i32 {
 /** The submission after those that were added. */
 let next: usize = 0;
 
-/** Adds submissions of one direct element, from number `added` on; stops at anything else. How many. */
+/** Adds submissions of one direct element, from number `added` on. Stops at anything else, and where the ring ends. */
 @inline
 function addSingles(q: usize, added: u32, chains: u32): u32 {
   if (!isInOrder(q)) return addSinglesAnyOrder(q, added, chains);
@@ -132,79 +132,60 @@ function addFours(q: usize, added: u32, chains: u32): u32 {
 @inline
 function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool, fours: bool): u32 {
   let submission = next;
-  const limit = min(min(chains - added, driverFreeCount(q)), singlesAhead(q, submission));
-  if (!limit) return 0;
-  const ring = desc(q);
-  const shadow = driverShadow(q);
-  const tokens = addedTokenAt(addedTokens(q), added);
   const n = size(q);
+  const slot = driverAvail(q);
+  const room = min(driverFreeCount(q), n - slot);
+  const limit = min(min(chains - added, room), singlesAhead(q, submission));
+  if (!limit) return 0;
+  const shadow = driverShadow(q);
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
-  const pending = driverPending(q);
+  const lap = availableFlags(driverAvailWrap(q));
+  let head = descAt(desc(q), slot);
+  const end = descAt(head, limit);
+  let token = addedTokenAt(addedTokens(q), added);
   let id = driverFreeHead(q);
-  let slot = driverAvail(q);
-  let wrap = driverAvailWrap(q);
+  let pending = driverPending(q);
   let groups: u32 = 0;
-  let i: u32 = 0;
-  while (i < limit) {
-    if (fours && pending + i && i + 4 <= limit && fourFit(slot, n) && fourFit(id, n)) {
-      const flags = availableFlags(wrap);
-      if (
-        addFour(
-          submission,
-          descAt(ring, slot),
-          shadowAt(shadow, id),
-          addedTokenAt(tokens, i),
-          id,
-          flags,
-          <u32>gpa,
-          <u32>bytes,
-        )
-      ) {
-        i += 4;
-        groups++;
+  do {
+    if (fours && pending && fourFit(head, end) && id + 4 <= n) {
+      if (addFour(submission, head, shadowAt(shadow, id), token, id, lap, <u32>gpa, <u32>bytes)) {
+        head += 4 * VIRTQ_DESC_SIZE;
+        token += 4 * TOKEN_BYTES;
         submission += 4 * SINGLE_SUBMISSION_BYTES;
         id = advanceSlot(id, 4, n);
-        slot += 4;
-        if (slot == n) {
-          slot = 0;
-          wrap ^= 1;
-        }
+        pending += 4;
+        groups++;
         continue;
       }
     }
-    const shape = submissionShape(submission);
+    if (submissionElements(submission) != 1) break;
+    if (submissionIsIndirect(submission)) break;
+    const write = submissionWritable(submission); // 1 or 0
     const segment = submissionSegment(submission, 0);
     const address = segmentGpa(segment);
     const length = segmentLength(segment);
-    if (shape != ONE_READABLE) {
-      if (shape != ONE_WRITABLE) break;
-    }
-    if (submissionIsIndirect(submission)) break;
     if (!within(address - gpa, length, bytes)) break;
-    const write = <u32>(shape >>> 32); // 1 or 0: the writable count
-    const flags = availableFlags(wrap) | (write * VIRTQ_DESC_F_WRITE);
-    const head = descAt(ring, slot);
-    if (pending + i) setDesc(head, address, length, id, flags);
-    else holdBack(q, head, slot, address, length, id, flags);
+    const flags = lap | (write * VIRTQ_DESC_F_WRITE);
+    if (pending++) setDesc(head, address, length, id, flags);
+    else holdBack(q, head, slot, address, length, id, flags); // the first slot, since nothing is pending
     const entry = shadowAt(shadow, id);
     const held = shadowHead(entry);
-    occupySingle(entry, inOrder ? relinked(held, 0) : headWord(held), id, write ? length : 0);
-    setAddedToken(tokens, i++, headToken(held, id));
+    occupySingle(entry, inOrder ? relinked(held, 0) : headWord(held), id, length * write);
+    setAddedToken(token, headToken(held, id));
     id = inOrder ? advanceSlot(id, 1, n) : headLink(held);
-    if (++slot == n) {
-      slot = 0;
-      wrap ^= 1;
-    }
+    head += VIRTQ_DESC_SIZE;
+    token += TOKEN_BYTES;
     submission += SINGLE_SUBMISSION_BYTES;
-  }
+  } while (head < end);
   if (fours) countFours(q, groups);
   next = submission;
+  const i = pending - driverPending(q);
   setDriverFreeHead(q, id);
-  setDriverAvail(q, slot);
-  setDriverAvailWrap(q, wrap);
+  setDriverAvailWrap(q, advanceWrap(slot, driverAvailWrap(q), i, n));
+  setDriverAvail(q, advanceSlot(slot, i, n));
   setDriverFreeCount(q, driverFreeCount(q) - i);
-  setDriverPending(q, pending + i);
+  setDriverPending(q, pending);
   setDriverInFlight(q, driverInFlight(q) + i);
   return i;
 }
@@ -235,7 +216,7 @@ function addLists(q: usize, added: u32, chains: u32): i32 {
     const entry = shadowAt(shadow, id); // the buffer ID is the driver's slot
     const follower = inOrder ? advanceSlot(id, 1, n) : shadowLink(entry);
     const generation = occupy(entry, 0, need, id, submissionWritableBytes());
-    setAddedToken(tokens, i, tokenOf(id, generation));
+    setAddedToken(addedTokenAt(tokens, i), tokenOf(id, generation));
     id = follower;
     wrap = advanceWrap(slot, wrap, need, n);
     slot = advanceSlot(slot, need, n);

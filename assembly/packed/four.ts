@@ -18,10 +18,10 @@ import {
 } from "../batch";
 import { descFlags } from "./layout";
 
-/** Whether four descriptors from `slot` on stand in a row, in one lap. */
+/** Whether four descriptors from `head` on end at `end` or before it. */
 @inline
-export function fourFit(slot: u32, size: u32): bool {
-  return slot + 4 <= size;
+export function fourFit(head: usize, end: usize): bool {
+  return head + 4 * VIRTQ_DESC_SIZE <= end;
 }
 
 // Lanes of a descriptor or a submission's segment: address low, address high, length, the rest.

@@ -1,6 +1,6 @@
 // Used buffers come back to the driver half of a packed virtqueue (§2.8.6, §2.8.8, §2.8.18).
 // A used descriptor is an ID and a length, nothing more is believed: lists are freed from the shadow.
-import { VIRTQ_DESC_F_WRITE } from "../../src/spec/queue";
+import { VIRTQ_DESC_F_WRITE, VIRTQ_DESC_SIZE } from "../../src/spec/queue";
 import {
   QUEUE_BROKEN,
   QUEUE_NOT_READY,
@@ -8,7 +8,12 @@ import {
   USED_ID_RANGE,
   USED_LEN_OVERFLOW,
 } from "../../src/spec/result";
-import { LAYOUT_PACKED, OPTION_CLAMP_USED_LENGTH, OPTION_LENGTH_WITHOUT_WRITE } from "../abi";
+import {
+  LAYOUT_PACKED,
+  OPTION_CLAMP_USED_LENGTH,
+  OPTION_LENGTH_WITHOUT_WRITE,
+  USED_RECORD_BYTES,
+} from "../abi";
 import { setUsedRecord, usedRecordAt } from "../batch";
 import {
   driverBatchEnd,
@@ -52,7 +57,7 @@ import {
   shadowHead,
   shadowWritable,
 } from "../shadow";
-import { fourFit, takeFourUsed } from "./four";
+import { takeFourUsed } from "./four";
 import { descAt, descTail, tailFlags, tailId, tailLength } from "./layout";
 import { advanceSlot, advanceWrap, isUsed } from "./position";
 
@@ -67,6 +72,63 @@ export function takeUsed(q: usize, max: u32): i32 {
 
 @inline
 function takeAnyOrder(q: usize, limit: u32): i32 {
+  let taken: u32 = 0;
+  while (taken < limit) {
+    const singles = takeSingles(q, taken, limit);
+    taken += singles;
+    if (singles) continue; // up to another form, the ring's end, or what is not used
+    const code = takeLists(q, taken, limit);
+    if (code < 0) return taken ? taken : fail(q, code);
+    if (!code) break;
+    taken += code;
+  }
+  return taken;
+}
+
+/**
+ * Takes back lists of one descriptor, behind `taken` used records. Stops at anything else, where nothing is used, and
+ * at the ring's end; how many it took.
+ */
+@inline
+function takeSingles(q: usize, taken: u32, limit: u32): u32 {
+  if (lengthFlags(q)) return 0;
+  const ring = desc(q);
+  const shadow = driverShadow(q);
+  const n = size(q);
+  const slot = driverUsed(q);
+  const wrap = driverUsedWrap(q);
+  const first = descAt(ring, slot);
+  const end = descAt(ring, min(slot + (limit - taken), n));
+  let at = first;
+  let record = usedRecordAt(driverRecords(q), taken);
+  let head = driverFreeHead(q);
+  do {
+    const tail = descTail(at); // Barrier C (pairs with publish in device.ts): the flags with ID and length
+    if (!isUsed(tailFlags(tail), wrap)) break;
+    const id = tailId(tail);
+    if (id >= n) break;
+    const entry = shadowAt(shadow, id);
+    const held = shadowHead(entry);
+    if (headCount(held) != 1) break;
+    const length: u32 = tailFlags(tail) & VIRTQ_DESC_F_WRITE ? tailLength(tail) : 0; // §2.8.4
+    if (<u64>length > shadowWritable(entry)) break;
+    setUsedRecord(record, headToken(held, id), length);
+    releaseHead(entry, held, head);
+    head = id;
+    record += USED_RECORD_BYTES;
+    at += VIRTQ_DESC_SIZE;
+  } while (at < end);
+  const i = <u32>(at - first) / VIRTQ_DESC_SIZE;
+  setDriverFreeHead(q, head);
+  setDriverFreeCount(q, driverFreeCount(q) + i);
+  setDriverInFlight(q, driverInFlight(q) - i);
+  setDriverUsed(q, advanceSlot(slot, i, n));
+  setDriverUsedWrap(q, advanceWrap(slot, wrap, i, n));
+  return i;
+}
+
+/** Takes back lists of any form, behind `taken` used records; how many, or what is wrong with the first. */
+function takeLists(q: usize, from: u32, limit: u32): i32 {
   const ring = desc(q);
   const n = size(q);
   const shadow = driverShadow(q);
@@ -76,53 +138,33 @@ function takeAnyOrder(q: usize, limit: u32): i32 {
   let wrap = driverUsedWrap(q);
   let head = driverFreeHead(q);
   let freed: u32 = 0;
-  let taken: u32 = 0;
+  let taken = from;
   let code: i32 = 0;
   for (; taken < limit; taken++) {
-    // Barrier C (pairs with publish in device.ts): the flags with ID and length.
-    const tail = descTail(descAt(ring, slot));
+    const tail = descTail(descAt(ring, slot)); // Barrier C too
     const flags = tailFlags(tail);
     if (!isUsed(flags, wrap)) break;
     const id = tailId(tail);
     let length: u32 = (flags | counted) & VIRTQ_DESC_F_WRITE ? tailLength(tail) : 0; // §2.8.4
-    if (id >= n) {
-      code = judgeUsed(q, id, length);
-      break;
-    }
+    code = judgeUsed(q, id, length);
+    if (code < 0) break;
     const entry = shadowAt(shadow, id);
     const held = shadowHead(entry);
     const count = headCount(held); // skip this ID's list, wherever its own slots are (§2.8.6)
-    if (!count) {
-      code = judgeUsed(q, id, length);
-      break;
-    }
-    if (<u64>length > shadowWritable(entry)) {
-      code = judgeUsed(q, id, length);
-      if (code < 0) break;
-      length = <u32>shadowWritable(entry); // clampUsedLength
-    }
-    setUsedRecord(records, taken, headToken(held, id), length);
-    if (count == 1) {
-      // A branch, so that the next position doesn't wait for the shadow's load.
-      freed++;
-      if (++slot == n) {
-        slot = 0;
-        wrap ^= 1;
-      }
-    } else {
-      freed += count;
-      wrap = advanceWrap(slot, wrap, count, n);
-      slot = advanceSlot(slot, count, n);
-    }
+    length = <u32>min(<u64>length, shadowWritable(entry)); // clampUsedLength
+    setUsedRecord(usedRecordAt(records, taken), headToken(held, id), length);
+    freed += count;
+    wrap = advanceWrap(slot, wrap, count, n);
+    slot = advanceSlot(slot, count, n);
     releaseHead(entry, held, head);
     head = id;
   }
   setDriverFreeHead(q, head);
   setDriverFreeCount(q, driverFreeCount(q) + freed);
-  setDriverInFlight(q, driverInFlight(q) - taken);
+  setDriverInFlight(q, driverInFlight(q) - (taken - from));
   setDriverUsed(q, slot);
   setDriverUsedWrap(q, wrap);
-  return taken || !code ? taken : fail(q, code);
+  return taken > from ? taken - from : code;
 }
 
 /** With IN_ORDER one descriptor stands for a batch and names its last buffer; the others were used whole (§2.8.8). */
@@ -152,7 +194,7 @@ function takeInOrder(q: usize, limit: u32): i32 {
     const id = driverOldest(q);
     const entry = shadowAt(driverShadow(q), id);
     const held = shadowHead(entry);
-    setUsedRecord(driverRecords(q), taken++, headToken(held, id), driverBatchLength(q));
+    setUsedRecord(usedRecordAt(driverRecords(q), taken++), headToken(held, id), driverBatchLength(q));
     releaseHead(entry, held, 0);
     setDriverBatchEnd(q, 0);
     moveOverUsed(q, advanceSlot(id, 1, n), 1, headCount(held));
@@ -182,7 +224,7 @@ function takeSkipped(q: usize, taken: u32, limit: u32, fours: bool): u32 {
   let groups: u32 = 0;
   while (left) {
     const entry = shadowAt(shadow, id);
-    if (fours && left >= 4 && fourFit(id, n)) {
+    if (fours && left >= 4 && id + 4 <= n) {
       freed += takeFourUsed(entry, usedRecordAt(records, taken), id);
       taken += 4;
       left -= 4;
@@ -190,7 +232,7 @@ function takeSkipped(q: usize, taken: u32, limit: u32, fours: bool): u32 {
       id += 4;
     } else {
       const held = shadowHead(entry);
-      setUsedRecord(records, taken++, headToken(held, id), <u32>shadowWritable(entry));
+      setUsedRecord(usedRecordAt(records, taken++), headToken(held, id), <u32>shadowWritable(entry));
       freed += headCount(held);
       releaseHead(entry, held, 0);
       left--;

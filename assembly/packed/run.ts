@@ -1,6 +1,6 @@
 // The packed device that lives in WASM: takes, serves and uses lists one after the other (§2.8.6 to §2.8.8).
 // A list that is served at once needs no token and no shadow: nothing else happens before it is used.
-import { VIRTQ_DESC_F_WRITE } from "../../src/spec/queue";
+import { VIRTQ_DESC_F_WRITE, VIRTQ_DESC_SIZE } from "../../src/spec/queue";
 import { BUFFER_TOO_SHORT, IN_ORDER_VIOLATION, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
 import { BACKEND_COPY, BACKEND_SINK, LAYOUT_PACKED } from "../abi";
 import { hasRoom, mustWait, serve } from "../backend";
@@ -28,12 +28,23 @@ import {
   setDeviceUsedWrap,
 } from "../device-state";
 import { firstGpa, firstSize, within } from "../memory";
-import { blame, core, countFours, desc, hasFours, isInOrder, isLogged, layout, size } from "../queue-state";
+import {
+  blame,
+  core,
+  countFours,
+  desc,
+  hasFours,
+  hasPeels,
+  isInOrder,
+  isLogged,
+  layout,
+  size,
+} from "../queue-state";
 import { complete, holdBackUsed, undo, useDescriptor, useNext } from "./device";
-import { fourFit, fourReadable } from "./four";
+import { fourReadable } from "./four";
 import { descAddr, descAt, descTail, setDescTail, tailFlags, tailId, tailLength } from "./layout";
 import { advanceSlot, advanceWrap, availableFlags, isAvailable, usedFlags } from "./position";
-import { nextTail, roomLeft, singleFlags, singleMask, take, walkedCount, walkedId, walkPlain } from "./take";
+import { nextTail, roomLeft, SINGLE_MASK, singleFlags, take, walkedCount, walkedId, walkPlain } from "./take";
 
 /** Takes, serves and uses up to `budget` chains, as `serve` of backend.ts does; their number, or the first error. */
 export function run(q: usize, kind: u32, budget: u32): i32 {
@@ -41,11 +52,13 @@ export function run(q: usize, kind: u32, budget: u32): i32 {
   if (deviceError(q)) return QUEUE_BROKEN;
   if (mustWait(q)) return blame(q, IN_ORDER_VIOLATION, deviceInFlight(q), 0);
   const logged = isLogged(q);
-  const peels = !logged && kind != BACKEND_COPY;
+  const peels = hasPeels(q) && kind != BACKEND_COPY;
   let served: u32 = 0;
   while (true) {
-    if (peels) served += useSingles(q, budget - served);
+    const singles: u32 = peels ? useSingles(q, budget - served) : 0;
+    served += singles;
     if (served == budget) break;
+    if (singles) continue; // up to another form, the ring's end, or what is not available
     if (!isAvailable(tailFlags(nextTail(q)), deviceAvailWrap(q))) break;
     const lists: u32 = logged ? 0 : serveLists(q, kind, budget - served);
     served += lists;
@@ -75,37 +88,34 @@ function useAnyOrder(q: usize, most: u32): u32 {
   const n = size(q);
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
-  const mask = singleMask(q);
-  const limit = min(most, roomLeft(q));
-  const pending = devicePending(q);
-  let slot = deviceAvail(q);
-  let wrap = deviceAvailWrap(q);
-  let used = deviceUsed(q);
-  let usedWrap = deviceUsedWrap(q);
-  let i: u32 = 0;
-  for (; i < limit; i++) {
-    const desc = descAt(ring, slot);
-    const tail = descTail(desc); // Barrier A (pairs with publish in driver.ts): the flags before the address
-    if ((tail & mask) != singleFlags(wrap)) break;
+  const slot = deviceAvail(q);
+  const wrap = deviceAvailWrap(q);
+  const used = deviceUsed(q);
+  const usedWrap = deviceUsedWrap(q);
+  const limit = min(min(most, roomLeft(q)), n - max(slot, used));
+  if (!limit) return 0;
+  const available = singleFlags(wrap);
+  const lap = usedFlags(usedWrap);
+  const end = descAt(ring, slot + limit);
+  let head = descAt(ring, slot);
+  let target = descAt(ring, used);
+  let pending = devicePending(q);
+  do {
+    const tail = descTail(head); // Barrier A (pairs with publish in driver.ts): the flags before the address
+    if ((tail & SINGLE_MASK) != available) break;
     const length = tailLength(tail);
     if (!length) break;
-    if (!within(descAddr(desc) - gpa, length, bytes)) break;
-    const target = descAt(ring, used);
-    if (pending + i) setDescTail(target, 0, tailId(tail), usedFlags(usedWrap));
-    else holdBackUsed(q, target, used, 0, tailId(tail), usedFlags(usedWrap));
-    if (++slot == n) {
-      slot = 0;
-      wrap ^= 1;
-    }
-    if (++used == n) {
-      used = 0;
-      usedWrap ^= 1;
-    }
-  }
-  moveOverLists(q, slot, wrap, i);
-  setDeviceUsed(q, used);
-  setDeviceUsedWrap(q, usedWrap);
-  setDevicePending(q, pending + i);
+    if (!within(descAddr(head) - gpa, length, bytes)) break;
+    if (pending++) setDescTail(target, 0, tailId(tail), lap);
+    else holdBackUsed(q, target, used, 0, tailId(tail), lap);
+    head += VIRTQ_DESC_SIZE;
+    target += VIRTQ_DESC_SIZE;
+  } while (head < end);
+  const i = pending - devicePending(q);
+  moveOverLists(q, advanceSlot(slot, i, n), advanceWrap(slot, wrap, i, n), i);
+  setDeviceUsed(q, advanceSlot(used, i, n));
+  setDeviceUsedWrap(q, advanceWrap(used, usedWrap, i, n));
+  setDevicePending(q, pending);
   return i;
 }
 
@@ -124,7 +134,6 @@ function useSinglesInOrder(q: usize, most: u32, fours: bool): u32 {
   const n = size(q);
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
-  const mask = singleMask(q);
   const limit = min(most, roomLeft(q));
   let slot = deviceAvail(q);
   let wrap = deviceAvailWrap(q);
@@ -134,7 +143,7 @@ function useSinglesInOrder(q: usize, most: u32, fours: bool): u32 {
   let i: u32 = 0;
   while (i < limit) {
     const desc = descAt(ring, slot);
-    if (fours && i + 4 <= limit && fourFit(slot, n)) {
+    if (fours && i + 4 <= limit && slot + 4 <= n) {
       const id = fourReadable(desc, availableFlags(wrap), <u32>gpa, <u32>bytes);
       if (id >= 0) {
         last = id;
@@ -150,7 +159,7 @@ function useSinglesInOrder(q: usize, most: u32, fours: bool): u32 {
       }
     }
     const tail = descTail(desc); // Barrier A, as above
-    if ((tail & mask) != singleFlags(wrap)) break;
+    if ((tail & SINGLE_MASK) != singleFlags(wrap)) break;
     const length = tailLength(tail);
     if (!length) break;
     if (!within(descAddr(desc) - gpa, length, bytes)) break;

@@ -227,14 +227,14 @@ function holdTaken(q: usize, free: u32, slot: u32, wrap: u32, count: u32, descri
   setDeviceInFlightDescriptors(q, deviceInFlightDescriptors(q) + descriptors);
 }
 
-/**
- * The flags that tell an available list of one direct descriptor from anything else, where `descTail` has them: WRITE
- * too where guest RAM may not be written.
- */
+/** The flags that tell an available list of one direct descriptor from anything else, where `descTail` has them. */
+export const SINGLE_MASK: u64 =
+  (<u64>(VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED | VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT)) << 48;
+
+/** The same, and WRITE where guest RAM may not be written. */
 @inline
-export function singleMask(q: usize): u64 {
-  const mask: u32 = VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED | VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT;
-  return (<u64>(firstIsReadOnly(core(q)) ? mask | VIRTQ_DESC_F_WRITE : mask)) << 48;
+function singleMask(q: usize): u64 {
+  return firstIsReadOnly(core(q)) ? SINGLE_MASK | ((<u64>VIRTQ_DESC_F_WRITE) << 48) : SINGLE_MASK;
 }
 
 /** What that leaves of one. */

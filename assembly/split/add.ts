@@ -7,6 +7,7 @@ import {
   VIRTQ_DESC_SIZE,
 } from "../../src/spec/queue";
 import { BAD_ARGUMENT, BUFFER_TOO_SHORT, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
+import { VIRTQ_AVAIL_ENTRY_SIZE } from "../../src/spec/split";
 import { LAYOUT_SPLIT, SUBMISSION_SEGMENT_BYTES, TOKEN_BYTES } from "../abi";
 import {
   addedTokenAt,
@@ -16,6 +17,7 @@ import {
   segmentLength,
   setAddedToken,
   SINGLE_SUBMISSION_BYTES,
+  submissionElements,
   submissionIsIndirect,
   submissionReadable,
   submissionSegment,
@@ -63,7 +65,6 @@ import {
   tokenOf,
 } from "../shadow";
 import {
-  isSingle,
   isSingleAhead,
   judgeSubmission,
   singlesAhead,
@@ -83,12 +84,14 @@ export function add(q: usize, chains: u32): i32 {
   if (driverError(q)) return QUEUE_BROKEN;
   if (chains > batch(q)) return blame(q, BAD_ARGUMENT, chains, batch(q));
   next = firstSubmission(q);
-  let added = addSingles(q, 0, chains);
+  let added: u32 = 0;
   while (added < chains) {
+    const singles = addSingles(q, added, chains);
+    added += singles;
+    if (singles) continue; // up to another form, or the ring's end
     const code = addChains(q, added, chains);
     if (code <= 0) return added || !code ? added : code;
     added += code;
-    added += addSingles(q, added, chains);
   }
   return added;
 }
@@ -96,7 +99,7 @@ export function add(q: usize, chains: u32): i32 {
 /** The submission after those that were added. */
 let next: usize = 0;
 
-/** Adds submissions of one direct element, from number `added` on; stops at anything else. How many. */
+/** Adds submissions of one direct element, from number `added` on. Stops at anything else, and where the ring ends. */
 @inline
 function addSingles(q: usize, added: u32, chains: u32): u32 {
   return isInOrder(q) ? addSinglesInOrder(q, added, chains) : addSinglesAnyOrder(q, added, chains);
@@ -117,21 +120,24 @@ function addSinglesInOrder(q: usize, added: u32, chains: u32): u32 {
 @inline
 function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool): u32 {
   let submission = next;
-  const limit = min(min(chains - added, driverFreeCount(q)), singlesAhead(q, submission));
+  const mask = size(q) - 1;
+  const first = driverAvail(q) & mask;
+  const room = min(driverFreeCount(q), size(q) - first);
+  const limit = min(min(chains - added, room), singlesAhead(q, submission));
   if (!limit) return 0;
   const table = desc(q);
-  const ring = driverArea(q);
   const shadow = driverShadow(q);
-  const mask = size(q) - 1;
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
   const tokens = addedTokenAt(addedTokens(q), added);
   const end = addedTokenAt(tokens, limit);
+  let token = tokens;
+  let avail = availEntryAt(driverArea(q), first);
   let idx = driverAvail(q);
   let head = driverFreeHead(q);
-  let token = tokens;
-  for (; token < end; token += TOKEN_BYTES) {
-    if (!isSingle(submission)) break;
+  do {
+    if (submissionElements(submission) != 1) break;
+    if (submissionIsIndirect(submission)) break;
     const write = submissionWritable(submission); // 1 or 0
     const segment = submissionSegment(submission, 0);
     const address = segmentGpa(segment);
@@ -140,16 +146,18 @@ function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool): u32 {
     setDesc(table, head, address, length, write * VIRTQ_DESC_F_WRITE, 0);
     const entry = shadowAt(shadow, head);
     const held = shadowHead(entry);
-    occupySingle(entry, inOrder ? relinked(held, idx) : headWord(held), head, length & (0 - write));
-    setAvailEntry(ring, idx & mask, head);
-    setAddedToken(token, 0, headToken(held, head));
+    occupySingle(entry, inOrder ? relinked(held, idx) : headWord(held), head, length * write);
+    setAvailEntry(avail, head);
+    setAddedToken(token, headToken(held, head));
     head = inOrder ? (head + 1) & mask : headLink(held);
     idx = (idx + 1) & 0xffff;
+    avail += VIRTQ_AVAIL_ENTRY_SIZE;
     submission += SINGLE_SUBMISSION_BYTES;
-  }
+    token += TOKEN_BYTES;
+  } while (token < end);
   const i = <u32>(token - tokens) / TOKEN_BYTES;
   next = submission;
-  setDriverAvail(q, idx);
+  setDriverAvail(q, (driverAvail(q) + i) & 0xffff);
   setDriverFreeHead(q, head);
   setDriverFreeCount(q, driverFreeCount(q) - i);
   setDriverPending(q, driverPending(q) + i);
@@ -187,9 +195,10 @@ function addChains(q: usize, added: u32, chains: u32): i32 {
     const turn = (idx + i) & 0xffff;
     const link = inOrder ? turn : shadowLink(entry);
     const generation = occupy(entry, link, need, last, submissionWritableBytes());
-    setAvailEntry(ring, turn & mask, head);
-    driverTouched(q, availEntryAt(ring, turn & mask), 2);
-    setAddedToken(tokens, i, tokenOf(head, generation));
+    const avail = availEntryAt(ring, turn & mask);
+    setAvailEntry(avail, head);
+    driverTouched(q, avail, 2);
+    setAddedToken(addedTokenAt(tokens, i), tokenOf(head, generation));
     head = follower;
     free -= need;
     submission = submissionEnd(submission);

@@ -205,7 +205,7 @@ function completeAny(q: usize, count: u32, flat: bool): u32 {
     if (written) {
       if (<u64>written > shadowLimit(entry)) break;
     }
-    setUsedElement(area, (used + i) & (n - 1), headId(held), written);
+    setUsedElement(usedElementAt(area, (used + i) & (n - 1)), headId(held), written);
     releaseHead(entry, held, 0);
     at = nextCompletion(at, end, flat);
   }
@@ -219,9 +219,9 @@ function completeAny(q: usize, count: u32, flat: bool): u32 {
 /** Writes one used element that stands for `count` buffers; the index moves over all of them (§2.7.9). */
 function useElement(q: usize, head: u32, written: u32, count: u32): void {
   const used = deviceUsed(q);
-  const slot = used & (size(q) - 1);
-  setUsedElement(deviceArea(q), slot, head, written);
-  deviceTouched(q, usedElementAt(deviceArea(q), slot), VIRTQ_USED_ENTRY_SIZE);
+  const element = usedElementAt(deviceArea(q), used & (size(q) - 1));
+  setUsedElement(element, head, written);
+  deviceTouched(q, element, VIRTQ_USED_ENTRY_SIZE);
   setDeviceUsed(q, (used + count) & 0xffff);
   setDevicePending(q, devicePending(q) + count);
 }

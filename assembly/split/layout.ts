@@ -95,14 +95,14 @@ export function availEntryAt(driverArea: usize, slot: u32): usize {
 
 
 @inline
-export function availEntry(driverArea: usize, slot: u32): u32 {
-  return <u32>load<u16>(availEntryAt(driverArea, slot));
+export function availEntry(at: usize): u32 {
+  return <u32>load<u16>(at);
 }
 
 
 @inline
-export function setAvailEntry(driverArea: usize, slot: u32, head: u32): void {
-  store<u16>(availEntryAt(driverArea, slot), <u16>head);
+export function setAvailEntry(at: usize, head: u32): void {
+  store<u16>(at, <u16>head);
 }
 
 /** used_event stands behind the available ring (§2.7.6). */
@@ -155,14 +155,14 @@ export function usedElementAt(deviceArea: usize, slot: u32): usize {
 
 /** One used element: id in the low half, len in the high half. */
 @inline
-export function usedElement(deviceArea: usize, slot: u32): u64 {
-  return load<u64>(usedElementAt(deviceArea, slot));
+export function usedElement(at: usize): u64 {
+  return load<u64>(at);
 }
 
 
 @inline
-export function setUsedElement(deviceArea: usize, slot: u32, id: u32, len: u32): void {
-  store<u64>(usedElementAt(deviceArea, slot), (<u64>id) | ((<u64>len) << 32));
+export function setUsedElement(at: usize, id: u32, len: u32): void {
+  store<u64>(at, (<u64>id) | ((<u64>len) << 32));
 }
 
 /** avail_event stands behind the used ring (§2.7.8). */

@@ -9,8 +9,9 @@ import {
   USED_INDEX_JUMP,
   USED_LEN_OVERFLOW,
 } from "../../src/spec/result";
-import { LAYOUT_SPLIT, OPTION_CLAMP_USED_LENGTH } from "../abi";
-import { setUsedRecord } from "../batch";
+import { VIRTQ_USED_ENTRY_SIZE } from "../../src/spec/split";
+import { LAYOUT_SPLIT, OPTION_CLAMP_USED_LENGTH, USED_RECORD_BYTES } from "../abi";
+import { setUsedRecord, usedRecordAt } from "../batch";
 import {
   driverBatchEnd,
   driverBatchLength,
@@ -56,7 +57,7 @@ import {
   shadowWritable,
   tokenOf,
 } from "../shadow";
-import { usedElement, usedIdx } from "./layout";
+import { usedElement, usedElementAt, usedIdx } from "./layout";
 
 /** Takes back up to `max` used buffers (§2.7.14); their number, or what the device did wrong. */
 export function takeUsed(q: usize, max: u32): i32 {
@@ -80,39 +81,76 @@ function takeAnyOrder(q: usize, max: u32): i32 {
   const newly = newlyUsed(q);
   if (newly < 0) return fail(q, newly);
   const limit = min(max, newly);
+  let taken: u32 = 0;
+  while (taken < limit) {
+    const singles = takeSingles(q, taken, limit);
+    taken += singles;
+    if (singles) continue; // up to another form, or the ring's end
+    const code = takeChains(q, taken, limit);
+    if (code < 0) return taken ? taken : fail(q, code);
+    taken += code;
+  }
+  return taken;
+}
+
+/** Takes back chains of one descriptor, behind `taken` used records. Stops at anything else, and where the ring ends. */
+@inline
+function takeSingles(q: usize, taken: u32, limit: u32): u32 {
+  const shadow = driverShadow(q);
+  const n = size(q);
+  const slot = driverUsed(q) & (n - 1);
+  const first = usedElementAt(deviceArea(q), slot);
+  const end = usedElementAt(deviceArea(q), min(slot + (limit - taken), n));
+  let used = first;
+  let record = usedRecordAt(driverRecords(q), taken);
+  let head = driverFreeHead(q);
+  do {
+    const element = usedElement(used);
+    const id = <u32>element;
+    if (id >= n) break;
+    const entry = shadowAt(shadow, id);
+    const held = shadowHead(entry);
+    if (headCount(held) != 1) break;
+    const length = <u32>(element >>> 32);
+    if (<u64>length > shadowWritable(entry)) break;
+    setUsedRecord(record, headToken(held, id), length);
+    releaseHead(entry, held, head);
+    head = id;
+    record += USED_RECORD_BYTES;
+    used += VIRTQ_USED_ENTRY_SIZE;
+  } while (used < end);
+  const i = <u32>(used - first) / VIRTQ_USED_ENTRY_SIZE;
+  setDriverFreeHead(q, head);
+  setDriverFreeCount(q, driverFreeCount(q) + i);
+  setDriverInFlight(q, driverInFlight(q) - i);
+  setDriverUsed(q, (driverUsed(q) + i) & 0xffff);
+  return i;
+}
+
+/** Takes back chains of any form, behind `taken` used records; how many, or what is wrong with the first. */
+function takeChains(q: usize, from: u32, limit: u32): i32 {
   const area = deviceArea(q);
   const shadow = driverShadow(q);
   const records = driverRecords(q);
   const n = size(q);
-  const used = driverUsed(q);
+  const used = driverUsed(q) - from;
   let head = driverFreeHead(q);
   let freed: u32 = 0;
-  let taken: u32 = 0;
+  let taken = from;
   let code: i32 = 0;
   for (; taken < limit; taken++) {
-    const element = usedElement(area, (used + taken) & (n - 1));
+    const element = usedElement(usedElementAt(area, (used + taken) & (n - 1)));
     const id = <u32>element;
     let length = <u32>(element >>> 32);
-    if (id >= n) {
-      code = judgeUsed(q, id, length);
-      break;
-    }
+    code = judgeUsed(q, id, length);
+    if (code < 0) break;
     const entry = shadowAt(shadow, id);
     const held = shadowHead(entry);
-    const count = headCount(held);
-    if (!count) {
-      code = judgeUsed(q, id, length);
-      break;
-    }
-    if (<u64>length > shadowWritable(entry)) {
-      code = judgeUsed(q, id, length);
-      if (code < 0) break;
-      length = <u32>shadowWritable(entry); // clampUsedLength
-    }
-    setUsedRecord(records, taken, headToken(held, id), length);
+    length = <u32>min(<u64>length, shadowWritable(entry)); // clampUsedLength
+    setUsedRecord(usedRecordAt(records, taken), headToken(held, id), length);
     // The chain's descriptors go back to the front of the free list, in the chain's own order.
-    freed += count;
-    if (count == 1) {
+    freed += headCount(held);
+    if (headCount(held) == 1) {
       releaseHead(entry, held, head);
     } else {
       setShadowLink(shadowAt(shadow, headId(held)), head);
@@ -120,11 +158,12 @@ function takeAnyOrder(q: usize, max: u32): i32 {
     }
     head = id;
   }
+  const count = taken - from;
   setDriverFreeHead(q, head);
   setDriverFreeCount(q, driverFreeCount(q) + freed);
-  setDriverInFlight(q, driverInFlight(q) - taken);
+  setDriverInFlight(q, driverInFlight(q) - count);
   setDriverUsed(q, (used + taken) & 0xffff);
-  return taken || !code ? taken : fail(q, code);
+  return count ? count : code;
 }
 
 /** With IN_ORDER one element stands for a batch and names its last buffer; the others were used whole (§2.7.9). */
@@ -138,7 +177,7 @@ function takeInOrder(q: usize, limit: u32): i32 {
     if (!driverBatchEnd(q)) {
       const newly = newlyUsed(q);
       if (!newly) break;
-      const element = usedElement(deviceArea(q), used & mask);
+      const element = usedElement(usedElementAt(deviceArea(q), used & mask));
       const id = <u32>element;
       const code = newly < 0 ? newly : judgeInOrder(q, id, <u32>(element >>> 32), newly);
       if (code < 0) {
@@ -152,7 +191,7 @@ function takeInOrder(q: usize, limit: u32): i32 {
     const entry = shadowAt(shadow, head);
     const last = head + 1 == driverBatchEnd(q);
     const length = last ? driverBatchLength(q) : <u32>shadowWritable(entry);
-    setUsedRecord(records, taken, tokenOf(head, shadowGeneration(entry)), length);
+    setUsedRecord(usedRecordAt(records, taken), tokenOf(head, shadowGeneration(entry)), length);
     setDriverOldest(q, (head + shadowCount(entry)) & mask);
     if (last) setDriverBatchEnd(q, 0);
     setDriverFreeCount(q, driverFreeCount(q) + shadowCount(entry)); // descriptors come round by themselves

@@ -1,7 +1,8 @@
 // The split device that lives in WASM: takes, serves and uses chains one after the other (§2.7.5 to §2.7.8).
 // A chain that is served at once needs no token and no shadow: nothing else happens before it is used.
-import { VIRTQ_DESC_F_WRITE } from "../../src/spec/queue";
+import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "../../src/spec/queue";
 import { BUFFER_TOO_SHORT, IN_ORDER_VIOLATION, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
+import { VIRTQ_AVAIL_ENTRY_SIZE, VIRTQ_USED_ENTRY_SIZE } from "../../src/spec/split";
 import { BACKEND_COPY, BACKEND_SINK, LAYOUT_SPLIT } from "../abi";
 import { hasRoom, mustWait, serve } from "../backend";
 import { chainsEnd, chainToken, firstChain, firstSegment } from "../batch";
@@ -29,6 +30,7 @@ import {
   deviceArea,
   deviceShadow,
   driverArea,
+  hasPeels,
   isInOrder,
   isLogged,
   layout,
@@ -36,8 +38,17 @@ import {
 } from "../queue-state";
 import { shadowAt, shadowCount } from "../shadow";
 import { complete, undo, useNext } from "./device";
-import { availEntry, descAddr, descTail, setUsedElement, tailFlags, tailLength } from "./layout";
-import { newlyAvailable, take, unusualFlags, walkPlain } from "./take";
+import {
+  availEntry,
+  availEntryAt,
+  descAddr,
+  descTail,
+  setUsedElement,
+  usedElementAt,
+  tailFlags,
+  tailLength,
+} from "./layout";
+import { newlyAvailable, take, walkPlain } from "./take";
 
 /** Takes, serves and uses up to `budget` chains, as `serve` of backend.ts does; their number, or the first error. */
 export function run(q: usize, kind: u32, budget: u32): i32 {
@@ -46,15 +57,19 @@ export function run(q: usize, kind: u32, budget: u32): i32 {
   if (mustWait(q)) return blame(q, IN_ORDER_VIOLATION, deviceInFlight(q), 0);
   const logged = isLogged(q);
   // With nothing in flight no head can be in flight: singles need not ask.
-  const peels = !logged && kind != BACKEND_COPY && !deviceInFlight(q);
+  const peels = hasPeels(q) && kind != BACKEND_COPY && !deviceInFlight(q);
   let served: u32 = 0;
   while (served < budget) {
     const newly = newlyAvailable(q);
     if (newly <= 0) return served ? served : newly;
     const limit = served + min(newly, budget - served);
     while (true) {
-      if (peels) served += useSingles(q, limit - served);
-      if (served == limit) break;
+      if (peels) {
+        const singles = useSingles(q, limit - served);
+        served += singles;
+        if (served == limit) break;
+        if (singles) continue; // up to another form, or the ring's end
+      }
       if (!logged) served += serveChains(q, kind, limit - served);
       if (served == limit) break;
       const code = serveTaken(q, kind);
@@ -67,67 +82,80 @@ export function run(q: usize, kind: u32, budget: u32): i32 {
 
 /**
  * Uses up to `limit` available chains of one direct descriptor, with nothing written: one that can only be read, or
- * only be written, gives an echo no work either. Nothing is in flight. Stops at anything else; how many it used.
+ * only be written, gives an echo no work either. Nothing is in flight. Stops at anything else, and at a ring's end; how
+ * many it used.
  */
 @inline
 function useSingles(q: usize, limit: u32): u32 {
-  return isInOrder(q) ? useSinglesInOrder(q, limit) : useSinglesAnyOrder(q, limit);
-}
-
-// One function for each, so that the feature is a constant in its loop.
-
-@inline
-function useSinglesAnyOrder(q: usize, limit: u32): u32 {
-  return useSinglesWith(q, limit, false);
-}
-
-function useSinglesInOrder(q: usize, limit: u32): u32 {
-  return useSinglesWith(q, limit, true);
+  return isInOrder(q) ? useInOrder(q, limit) : useAnyOrder(q, limit);
 }
 
 
 @inline
-function useSinglesWith(q: usize, limit: u32, inOrder: bool): u32 {
+function useAnyOrder(q: usize, limit: u32): u32 {
+  const table = desc(q);
+  const n = size(q);
+  const gpa = firstGpa(core(q));
+  const bytes = firstSize(core(q));
+  const slot = deviceAvail(q) & (n - 1); // of both rings: as many were used as were taken
+  const first = availEntryAt(driverArea(q), slot);
+  const end = availEntryAt(driverArea(q), min(slot + limit, n));
+  let avail = first;
+  let used = usedElementAt(deviceArea(q), slot);
+  do {
+    const head = availEntry(avail);
+    if (head >= n) break;
+    const tail = descTail(table, head);
+    if (tailFlags(tail) & (VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT)) break;
+    const length = tailLength(tail);
+    if (!length) break;
+    if (!within(descAddr(table, head) - gpa, length, bytes)) break;
+    setUsedElement(used, head, 0);
+    used += VIRTQ_USED_ENTRY_SIZE;
+    avail += VIRTQ_AVAIL_ENTRY_SIZE;
+  } while (avail < end);
+  const i = <u32>(avail - first) / VIRTQ_AVAIL_ENTRY_SIZE;
+  setDevicePending(q, devicePending(q) + i);
+  setDeviceUsed(q, (deviceUsed(q) + i) & 0xffff);
+  setDeviceAvail(q, (deviceAvail(q) + i) & 0xffff);
+  return i;
+}
+
+/** The same with IN_ORDER: buffers that can't be written are used whole, so a batch may skip them (§2.7.9). */
+function useInOrder(q: usize, limit: u32): u32 {
   const table = desc(q);
   const ring = driverArea(q);
   const area = deviceArea(q);
   const n = size(q);
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
-  const unusual = unusualFlags(q);
   const avail = deviceAvail(q);
   let used = deviceUsed(q);
   let last = deviceBatchLast(q);
   let open = deviceBatchCount(q);
   let i: u32 = 0;
   for (; i < limit; i++) {
-    const head = availEntry(ring, (avail + i) & (n - 1));
+    const head = availEntry(availEntryAt(ring, (avail + i) & (n - 1)));
     if (head >= n) break;
     const tail = descTail(table, head);
+    if (tailFlags(tail) & (VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT)) break;
     const length = tailLength(tail);
-    if (tailFlags(tail) & unusual) break;
     if (!length) break;
     if (!within(descAddr(table, head) - gpa, length, bytes)) break;
-    if (inOrder) {
-      last = head;
-      open++;
-      // A buffer that the driver skips counts as fully written (§2.7.9): an unwritten one ends the batch.
-      if (!(tailFlags(tail) & VIRTQ_DESC_F_WRITE)) continue;
-      setUsedElement(area, used & (n - 1), head, 0);
-      used += open;
-      open = 0;
-    } else {
-      setUsedElement(area, used++ & (n - 1), head, 0);
-    }
+    last = head;
+    open++;
+    if (!(tailFlags(tail) & VIRTQ_DESC_F_WRITE)) continue;
+    // An unwritten buffer that can be written ends the batch.
+    setUsedElement(usedElementAt(area, used & (n - 1)), head, 0);
+    used += open;
+    open = 0;
   }
   setDevicePending(q, devicePending(q) + ((used - deviceUsed(q)) & 0xffff));
   setDeviceUsed(q, used & 0xffff);
   setDeviceAvail(q, (avail + i) & 0xffff);
-  if (inOrder) {
-    setDeviceBatchCount(q, open);
-    setDeviceBatchLast(q, last);
-    setDeviceBatchLength(q, 0);
-  }
+  setDeviceBatchCount(q, open);
+  setDeviceBatchLast(q, last);
+  setDeviceBatchLength(q, 0);
   return i;
 }
 
@@ -145,7 +173,7 @@ function serveChains(q: usize, kind: u32, limit: u32): u32 {
   const used = deviceUsed(q);
   let i: u32 = 0;
   for (; i < limit; i++) {
-    const head = availEntry(ring, (avail + i) & (n - 1));
+    const head = availEntry(availEntryAt(ring, (avail + i) & (n - 1)));
     if (head >= n) break;
     if (shadowCount(shadowAt(shadow, head))) break;
     const segments = walkPlain(q, table, head, n, firstSegment(record), end, 0, false);
@@ -156,7 +184,7 @@ function serveChains(q: usize, kind: u32, limit: u32): u32 {
       written = serve(q, kind, record);
     }
     if (inOrder) useNext(q, head, written, plainWritable());
-    else setUsedElement(area, (used + i) & (n - 1), head, written);
+    else setUsedElement(usedElementAt(area, (used + i) & (n - 1)), head, written);
   }
   setDeviceAvail(q, (avail + i) & 0xffff);
   if (inOrder) return i;

@@ -57,7 +57,16 @@ import {
   shadowHead,
   tokenOf,
 } from "../shadow";
-import { availEntry, availIdx, descAddr, descTail, tailFlags, tailLength, tailNext } from "./layout";
+import {
+  availEntry,
+  availEntryAt,
+  availIdx,
+  descAddr,
+  descTail,
+  tailFlags,
+  tailLength,
+  tailNext,
+} from "./layout";
 
 /** Takes up to `max` available chains into chain records; their number, or what the driver did wrong. */
 export function take(q: usize, max: u32): i32 {
@@ -120,7 +129,7 @@ function takeSingles(q: usize, limit: u32, end: usize, flat: bool): u32 {
   let i: u32 = 0;
   for (; i < most; i++) {
     const turn = (avail + i) & 0xffff;
-    const head = availEntry(ring, turn & (n - 1));
+    const head = availEntry(availEntryAt(ring, turn & (n - 1)));
     if (head >= n) break;
     const entry = shadowAt(shadow, head);
     const held = shadowHead(entry);
@@ -166,7 +175,7 @@ function takeChains(q: usize, limit: u32, end: usize, flat: bool): u32 {
     const first = flat ? record : firstSegment(record);
     if (first > end) break;
     const turn = (avail + i) & 0xffff;
-    const head = availEntry(ring, turn & (n - 1));
+    const head = availEntry(availEntryAt(ring, turn & (n - 1)));
     if (head >= n) break;
     const entry = shadowAt(shadow, head);
     const held = shadowHead(entry);
@@ -199,7 +208,7 @@ export function newlyAvailable(q: usize): i32 {
 
 /** Flags without which a descriptor is a whole chain that nothing is unusual about, if its buffer is in the first region. */
 @inline
-export function unusualFlags(q: usize): u32 {
+function unusualFlags(q: usize): u32 {
   return VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT | (firstIsReadOnly(core(q)) ? VIRTQ_DESC_F_WRITE : 0);
 }
 
@@ -239,7 +248,7 @@ export function walkPlain(
 function takeUnusual(q: usize, end: usize): i32 {
   const record = next;
   const turn = deviceAvail(q);
-  const head = availEntry(driverArea(q), turn & (size(q) - 1));
+  const head = availEntry(availEntryAt(driverArea(q), turn & (size(q) - 1)));
   if (head >= size(q)) return blame(q, DESC_INDEX_RANGE, head, size(q));
   const entry = shadowAt(deviceShadow(q), head);
   if (shadowCount(entry)) return blame(q, HEAD_IN_FLIGHT, head, deviceInFlight(q)); // §2.7.13.1: it is not free
