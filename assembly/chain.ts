@@ -64,6 +64,7 @@ export function endPlainChain(record: usize, token: u32, segments: u32): void {
  * Walks descriptors linked by `next` from `slot` on, in a ring's or an indirect table of `count` (§2.7.5).
  *
  * @param first where the first segment goes; they end before `limit`, in the flat list's form under `token` or a record's
+ * @param recorded whether they are written there at all
  * @returns the segments, or 0: something is unusual, go the long way
  */
 @inline
@@ -76,6 +77,7 @@ export function walkLinked(
   limit: usize,
   token: u32,
   flat: bool,
+  recorded: bool,
 ): u32 {
   const gpa = firstGpa(ram);
   const bytes = firstSize(ram);
@@ -104,7 +106,7 @@ export function walkLinked(
       }
     } else if (firstWritable) return 0;
     total += length;
-    setSegment(segment, base + <u32>offset, length, token, write != 0, flat);
+    if (recorded) setSegment(segment, base + <u32>offset, length, token, write != 0, flat);
     segment += step;
     if (!(flags & VIRTQ_DESC_F_NEXT)) break;
     slot = tailNext(tail);

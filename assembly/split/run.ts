@@ -160,7 +160,23 @@ function useInOrder(q: usize, limit: u32): u32 {
 }
 
 /** Serves and uses up to `limit` available chains of any form, until something is unusual; how many. */
+@inline
 function serveChains(q: usize, kind: u32, limit: u32): u32 {
+  return kind == BACKEND_SINK ? sinkChains(q, limit) : serveRecords(q, kind, limit);
+}
+
+/** A sink looks at no segment, so chains are judged as ever, but no record of them is made. */
+function sinkChains(q: usize, limit: u32): u32 {
+  return serveWith(q, BACKEND_SINK, limit, false);
+}
+
+function serveRecords(q: usize, kind: u32, limit: u32): u32 {
+  return serveWith(q, kind, limit, true);
+}
+
+
+@inline
+function serveWith(q: usize, kind: u32, limit: u32, recorded: bool): u32 {
   const ring = driverArea(q);
   const shadow = deviceShadow(q);
   const n = size(q);
@@ -176,10 +192,10 @@ function serveChains(q: usize, kind: u32, limit: u32): u32 {
     const head = availEntry(availEntryAt(ring, (avail + i) & (n - 1)));
     if (head >= n) break;
     if (shadowCount(shadowAt(shadow, head))) break;
-    const segments = walkPlain(q, table, head, n, firstSegment(record), end, 0, false);
+    const segments = walkPlain(q, table, head, n, firstSegment(record), end, 0, false, recorded);
     if (!segments) break;
     let written: u32 = 0;
-    if (kind != BACKEND_SINK) {
+    if (recorded) {
       endPlainChain(record, 0, segments);
       written = serve(q, kind, record);
     }

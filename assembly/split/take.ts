@@ -181,7 +181,7 @@ function takeChains(q: usize, limit: u32, end: usize, flat: bool): u32 {
     const held = shadowHead(entry);
     if (headCount(held)) break;
     const token = headToken(held, head);
-    const segments = walkPlain(q, table, head, n, first, end, token, flat);
+    const segments = walkPlain(q, table, head, n, first, end, token, flat, true);
     if (!segments) break;
     occupy(entry, turn, 1, head, plainWritable());
     if (!flat) endPlainChain(record, token, segments);
@@ -214,7 +214,7 @@ function unusualFlags(q: usize): u32 {
 
 /**
  * Walks the chain at `head` of a descriptor table of `n` the short way (see chain.ts): its segments go to `first` on
- * and end before `end`, in the flat list's form under `token` or in a record's.
+ * and end before `end`, in the flat list's form under `token` or in a record's; or nowhere, unless `recorded`.
  *
  * @returns the segments, or 0: something is unusual, `takeChain` knows what
  */
@@ -228,6 +228,7 @@ export function walkPlain(
   end: usize,
   token: u32,
   flat: bool,
+  recorded: bool,
 ): u32 {
   let list = table;
   let slot = head;
@@ -241,7 +242,7 @@ export function walkPlain(
     slot = 0;
     entries = length / VIRTQ_DESC_SIZE;
   }
-  return walkLinked(core(q), list, slot, entries, first, end, token, flat);
+  return walkLinked(core(q), list, slot, entries, first, end, token, flat, recorded);
 }
 
 /** Takes one chain the long way into a record, whose segments end before `end`; 0, or why not. */
