@@ -44,6 +44,9 @@ const BACKENDS: Readonly<Record<Backend, number>> = {
   copy: abi.BACKEND_COPY,
 };
 
+/** Word of a chain record where its readable bytes stand. */
+const READABLE = abi.CHAIN_READABLE_BYTES >>> 2;
+
 /** The device half of a virtqueue. */
 export class DeviceQueue extends RingHalf {
   /** What the queue has done. Chains of {@link run} are counted, their bytes are not. */
@@ -185,8 +188,9 @@ export class DeviceQueue extends RingHalf {
     for (let i = 0; i < taken; i++) {
       const token = words[at] ?? 0;
       if (inOrder) this.#append(token);
-      const readable = at + (abi.CHAIN_READABLE_BYTES >>> 2);
-      this.#readable[token & 0xffff] = (words[readable] ?? 0) + (words[readable + 1] ?? 0) * 2 ** 32;
+      const low = words[at + READABLE] ?? 0;
+      const high = words[at + READABLE + 1] ?? 0;
+      this.#readable[token & 0xffff] = high === 0 ? low : low + high * 2 ** 32;
       const code = words[at + 3] ?? 0;
       if (code) {
         this.complete(token, 0);

@@ -99,13 +99,17 @@ export class UpgradedQueue implements V86VirtQueue {
   /** Whether {@link pop_request} has something to give; if not, the driver is asked for a notification. */
   has_request(): boolean {
     if (!this.isLive) return false;
-    if (this.next === undefined) this.look();
+    if (this.next === undefined) {
+      const next = this.taken?.next();
+      if (next === undefined || next.length_readable > READABLE_MAX) this.look(next);
+      else this.next = next;
+    }
     return this.next !== undefined;
   }
 
   /** The next request; an empty one where there is none, whose reply goes nowhere. */
   pop_request(): PoppedRequest {
-    const request = this.has_request() ? this.next : undefined;
+    const request = this.next ?? (this.has_request() ? this.next : undefined);
     this.next = undefined;
     return request ?? new PoppedRequest();
   }
@@ -150,10 +154,10 @@ export class UpgradedQueue implements V86VirtQueue {
     this.image = String(state[STATE_IMAGE]);
   }
 
-  /** Finds the next request; where there is none, asks for a notification. */
-  private look(): void {
+  /** Takes again when there is no next request; with nothing to take, asks for a notification. */
+  private look(found: PoppedRequest | undefined): void {
     this.use((queue) => {
-      const next = this.taken?.next() ?? this.take(queue);
+      const next = found ?? this.take(queue);
       if (next === undefined) queue.arm();
       else if (next.length_readable > READABLE_MAX) throw this.tooMuch(next.length_readable);
       this.next = next;
