@@ -20,35 +20,40 @@ export interface Origin {
   chain(index: number): Chain | undefined;
 }
 
+/** What most requests never need: their segments, and where reading and writing stand. */
+interface Access {
+  readonly chain: Chain;
+  reader: ChainReader | undefined;
+  writer: ChainWriter | undefined;
+}
+
 /** A chain that was popped; or, without a take, what a model gets that pops where nothing is. */
 export class PoppedRequest implements V86BufferChain {
   readonly length_readable: number;
   readonly length_writable: number;
   private readonly token: number;
-  private readonly taken: Origin | undefined;
   private readonly index: number;
-  private isReplied = false;
-  // Made when they are needed.
-  private chain: Chain | undefined = undefined;
-  private reader: ChainReader | undefined = undefined;
-  private writer: ChainWriter | undefined = undefined;
+  /** Until it is replied to. */
+  private taken: Origin | undefined;
+  private made: Access | undefined;
 
   /**
    * @param index which chain of the take it is
    * @param readable its bytes, and `writable` likewise
    */
   constructor(taken?: Origin, index = 0, token = 0, readable = 0, writable = 0) {
-    this.taken = taken;
-    this.index = index;
-    this.token = token;
     this.length_readable = readable;
     this.length_writable = writable;
+    this.token = token;
+    this.index = index;
+    this.taken = taken;
+    this.made = undefined;
   }
 
   /** The balloon alone asks for them. */
   get write_buffers(): V86BufferChain["write_buffers"] {
     const { taken } = this;
-    const chain = this.segments();
+    const chain = this.access()?.chain;
     if (taken === undefined || chain === undefined) return [];
     return Array.from({ length: chain.writableCount }, (_, i) => {
       const { address, length } = chain.segment(chain.readableCount + i);
@@ -57,21 +62,22 @@ export class PoppedRequest implements V86BufferChain {
   }
 
   get length_written(): number {
-    return this.writer === undefined ? 0 : this.writer.written;
+    return this.made?.writer === undefined ? 0 : this.made.writer.written;
   }
 
   get_next_blob(target: Uint8Array): number {
-    if (!this.isInFlight) return 0;
-    this.reader ??= this.segments()?.reader();
-    return this.reader?.read(target) ?? 0;
+    const access = this.access();
+    if (access === undefined) return 0;
+    access.reader ??= access.chain.reader();
+    return access.reader.read(target);
   }
 
   set_next_blob(source: Uint8Array): number {
-    if (!this.isInFlight) return 0;
-    this.writer ??= this.segments()?.writer();
-    if (this.writer === undefined) return 0;
-    const part = source.subarray(0, this.writer.remaining);
-    this.writer.write(part);
+    const access = this.access();
+    if (access === undefined) return 0;
+    access.writer ??= access.chain.writer();
+    const part = source.subarray(0, access.writer.remaining);
+    access.writer.write(part);
     return part.length;
   }
 
@@ -82,18 +88,23 @@ export class PoppedRequest implements V86BufferChain {
    */
   reply(queue: DeviceQueue): void {
     const { taken } = this;
-    if (taken === undefined || taken.queue !== queue || this.isReplied) return;
-    this.isReplied = true;
+    if (taken === undefined || taken.queue !== queue) return;
+    this.taken = undefined;
     taken.reply(this.token, this.length_written);
   }
 
   /** Taken from a queue that lives, and not replied to. */
   get isInFlight(): boolean {
-    return this.taken?.queue.alive === true && !this.isReplied;
+    return this.taken?.queue.alive === true;
   }
 
-  private segments(): Chain | undefined {
-    this.chain ??= this.taken?.chain(this.index);
-    return this.chain;
+  /** Its segments, while it is in flight. */
+  private access(): Access | undefined {
+    if (!this.isInFlight) return undefined;
+    if (this.made === undefined) {
+      const chain = this.taken?.chain(this.index);
+      if (chain !== undefined) this.made = { chain, reader: undefined, writer: undefined };
+    }
+    return this.made;
   }
 }
