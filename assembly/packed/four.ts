@@ -1,7 +1,12 @@
 // Four descriptors at a time with SIMD, one cache line of the ring: for IN_ORDER, where IDs and shadows lie in a row.
 // Each function does what four turns of its scalar twin's loop do, or nothing and says so. Chosen at set-up
 // (`setFours`): guest RAM's first region is writable and ends below 4 GiB, so that addresses are 32-bit lanes.
-import { VIRTQ_DESC_F_AVAIL, VIRTQ_DESC_F_USED } from "../../src/spec/packed";
+import {
+  PACKED_DESC_ID,
+  PACKED_DESC_LEN,
+  VIRTQ_DESC_F_AVAIL,
+  VIRTQ_DESC_F_USED,
+} from "../../src/spec/packed";
 import {
   VIRTQ_DESC_F_INDIRECT,
   VIRTQ_DESC_F_NEXT,
@@ -10,11 +15,10 @@ import {
 } from "../../src/spec/queue";
 import { GENERATION_MAX, SHADOW_BYTES, SUBMISSION_INDIRECT } from "../abi";
 import {
-  ONE_READABLE,
-  ONE_WRITABLE,
   SINGLE_SUBMISSION_BYTES,
+  submissionElements,
   submissionIsIndirect,
-  submissionShape,
+  submissionWritable,
 } from "../batch";
 import { descFlags } from "./layout";
 
@@ -64,6 +68,7 @@ function allWithin(low: v128, high: v128, length: v128, gpa: u32, bytes: u32): b
  *
  * @param head linear address of the first descriptor, whose ID is `id`; `entry` of its shadow
  * @param flags AVAIL and USED as the lap wants them
+ * @param shown whether the first one's flags are stored too, or held back for the next publish
  */
 @inline
 export function addFour(
@@ -75,9 +80,10 @@ export function addFour(
   flags: u32,
   gpa: u32,
   bytes: u32,
+  shown: bool,
 ): bool {
-  const shape = submissionShape(submission);
-  if ((shape != ONE_READABLE && shape != ONE_WRITABLE) || submissionIsIndirect(submission)) return false;
+  if (submissionElements(submission) != 1) return false;
+  if (submissionIsIndirect(submission)) return false;
   const form = v128.load(submission);
   const other = v128.or(
     v128.xor(form, v128.load(submission, SINGLE_SUBMISSION_BYTES)),
@@ -95,9 +101,16 @@ export function addFour(
   const cd = lower(c, d);
   const length = firsts(upper(a, b), upper(c, d));
   if (!allWithin(firsts(ab, cd), seconds(ab, cd), length, gpa, bytes)) return false;
-  const write = shape == ONE_WRITABLE;
-  const last = id | ((flags | (write ? VIRTQ_DESC_F_WRITE : 0)) << 16);
-  v128.store(head, v128.replace_lane<i32>(a, 3, last));
+  const write = submissionWritable(submission); // 1 or 0
+  const last = id | ((flags | (write * VIRTQ_DESC_F_WRITE)) << 16);
+  const first = v128.replace_lane<i32>(a, 3, last);
+  if (shown) {
+    v128.store(head, first);
+  } else {
+    v128.store_lane<i64>(head, first, 0);
+    v128.store_lane<i32>(head, first, 2, PACKED_DESC_LEN);
+    v128.store_lane<i16>(head, first, 6, PACKED_DESC_ID);
+  }
   v128.store(head, v128.replace_lane<i32>(b, 3, last + 1), VIRTQ_DESC_SIZE);
   v128.store(head, v128.replace_lane<i32>(c, 3, last + 2), 2 * VIRTQ_DESC_SIZE);
   v128.store(head, v128.replace_lane<i32>(d, 3, last + 3), 3 * VIRTQ_DESC_SIZE);
@@ -111,7 +124,7 @@ export function addFour(
   v128.store(tokens, v128.or(generation, ids));
   const place = v128.or(v128.shl<i32>(ids, 16), i32x4.splat(1));
   const zero = i32x4.splat(0);
-  const writable = v128.and(length, i32x4.splat(write ? -1 : 0));
+  const writable = v128.and(length, i32x4.splat(0 - write));
   const heads01 = lower(generation, place);
   const heads23 = upper(generation, place);
   const rests01 = lower(writable, zero);
