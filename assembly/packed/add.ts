@@ -40,7 +40,7 @@ import {
   setDriverPendingFlags,
   setDriverPendingSlot,
 } from "../driver-state";
-import { firstGpa, firstSize, within } from "../memory";
+import { firstGpa, firstGpaLanes, firstSize, firstSizeLanes, within } from "../memory";
 import {
   batch,
   blame,
@@ -142,6 +142,8 @@ function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool, fours:
   let entry = shadowAt(shadow, id);
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
+  const gpaLanes = firstGpaLanes(core(q));
+  const bytesLanes = firstSizeLanes(core(q));
   const lap = availableFlags(driverAvailWrap(q));
   let head = descAt(desc(q), slot);
   const end = descAt(head, limit);
@@ -150,7 +152,7 @@ function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool, fours:
   let groups: u32 = 0;
   do {
     if (fours && fourFit(head, end)) {
-      if (addFour(submission, head, entry, token, id, lap, <u32>gpa, <u32>bytes, pending != 0)) {
+      if (addFour(submission, head, entry, token, id, lap, gpaLanes, bytesLanes, pending != 0)) {
         if (!pending) keepFlags(q, slot, lap | (submissionWritable(submission) * VIRTQ_DESC_F_WRITE));
         head += 4 * VIRTQ_DESC_SIZE;
         token += 4 * TOKEN_BYTES;

@@ -54,13 +54,18 @@ function upper(a: v128, b: v128): v128 {
   return v128.shuffle<i32>(a, b, 2, 6, 3, 7);
 }
 
-/** Whether all four buffers lie inside [gpa, +bytes), as `within` of memory.ts says. */
+/** Not zero in the lanes whose buffer lies outside [gpa, +bytes), as `within` of memory.ts says. */
 @inline
-function allWithin(low: v128, high: v128, length: v128, gpa: u32, bytes: u32): bool {
-  const offset = v128.sub<i32>(low, i32x4.splat(gpa));
-  const room = v128.sub<i32>(i32x4.splat(bytes), offset);
-  const inside = v128.and(v128.le<u32>(offset, i32x4.splat(bytes)), v128.le<u32>(length, room));
-  return v128.all_true<i32>(v128.and(inside, v128.eq<i32>(high, i32x4.splat(0))));
+function outside(low: v128, high: v128, length: v128, gpa: v128, bytes: v128): v128 {
+  const offset = v128.sub<i32>(low, gpa);
+  const room = v128.sub<i32>(bytes, offset);
+  return v128.or(high, v128.or(above(offset, bytes), above(length, room)));
+}
+
+/** Not zero in the lanes where `value` is more than `bound`, both unsigned. */
+@inline
+function above(value: v128, bound: v128): v128 {
+  return v128.xor(v128.max<u32>(value, bound), bound);
 }
 
 /**
@@ -78,8 +83,8 @@ export function addFour(
   tokens: usize,
   id: u32,
   flags: u32,
-  gpa: u32,
-  bytes: u32,
+  gpa: v128,
+  bytes: v128,
   shown: bool,
 ): bool {
   if (submissionElements(submission) != 1) return false;
@@ -92,7 +97,6 @@ export function addFour(
       v128.xor(form, v128.load(submission, 3 * SINGLE_SUBMISSION_BYTES)),
     ),
   );
-  if (v128.any_true(v128.and(other, i32x4(-1, -1, SUBMISSION_INDIRECT, 0)))) return false;
   const a = v128.load(submission, 16);
   const b = v128.load(submission, SINGLE_SUBMISSION_BYTES + 16);
   const c = v128.load(submission, 2 * SINGLE_SUBMISSION_BYTES + 16);
@@ -100,7 +104,9 @@ export function addFour(
   const ab = lower(a, b);
   const cd = lower(c, d);
   const length = firsts(upper(a, b), upper(c, d));
-  if (!allWithin(firsts(ab, cd), seconds(ab, cd), length, gpa, bytes)) return false;
+  const unlike = v128.and(other, i32x4(-1, -1, SUBMISSION_INDIRECT, 0));
+  const beyond = outside(firsts(ab, cd), seconds(ab, cd), length, gpa, bytes);
+  if (v128.any_true(v128.or(unlike, beyond))) return false;
   const write = submissionWritable(submission); // 1 or 0
   const last = id | ((flags | (write * VIRTQ_DESC_F_WRITE)) << 16);
   const first = v128.replace_lane<i32>(a, 3, last);
@@ -149,7 +155,7 @@ const FORM_MASK: u32 =
  * @returns the buffer ID of the fourth, or -1
  */
 @inline
-export function fourReadable(head: usize, flags: u32, gpa: u32, bytes: u32): i32 {
+export function fourReadable(head: usize, flags: u32, gpa: v128, bytes: v128): i32 {
   // Barrier A (pairs with publish in driver.ts): between two agents the flags come first, and by themselves.
   if (ASC_FEATURE_THREADS) {
     for (let i: u32 = 0; i < 4; i++) {
@@ -163,12 +169,12 @@ export function fourReadable(head: usize, flags: u32, gpa: u32, bytes: u32): i32
   const abUpper = upper(a, b);
   const cdUpper = upper(c, d);
   const last = seconds(abUpper, cdUpper);
-  const form = v128.and(last, i32x4.splat(FORM_MASK));
-  if (!v128.all_true<i32>(v128.eq<i32>(form, i32x4.splat(flags << 16)))) return -1;
+  const unlike = v128.and(v128.xor(last, i32x4.splat(flags << 16)), i32x4.splat(FORM_MASK));
   const length = firsts(abUpper, cdUpper);
   const ab = lower(a, b);
   const cd = lower(c, d);
-  if (!allWithin(firsts(ab, cd), seconds(ab, cd), length, gpa, bytes)) return -1;
+  const beyond = outside(firsts(ab, cd), seconds(ab, cd), length, gpa, bytes);
+  if (v128.any_true(v128.or(unlike, beyond))) return -1;
   return v128.extract_lane<i32>(last, 3) & 0xffff;
 }
 

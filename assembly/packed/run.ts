@@ -27,7 +27,7 @@ import {
   setDeviceUsed,
   setDeviceUsedWrap,
 } from "../device-state";
-import { firstGpa, firstSize, within } from "../memory";
+import { firstGpa, firstGpaLanes, firstSize, firstSizeLanes, within } from "../memory";
 import {
   blame,
   core,
@@ -137,6 +137,8 @@ function useSinglesInOrder(q: usize, most: u32, fours: bool): u32 {
   const wrap = deviceAvailWrap(q);
   const limit = min(min(most, roomLeft(q)), n - slot);
   if (!limit) return 0;
+  const gpaLanes = firstGpaLanes(core(q));
+  const bytesLanes = firstSizeLanes(core(q));
   const available = singleFlags(wrap);
   const first = descAt(desc(q), slot);
   const end = descAt(first, limit);
@@ -146,7 +148,7 @@ function useSinglesInOrder(q: usize, most: u32, fours: bool): u32 {
   let groups: u32 = 0;
   do {
     if (fours && fourFit(head, end)) {
-      const id = fourReadable(head, availableFlags(wrap), <u32>gpa, <u32>bytes);
+      const id = fourReadable(head, availableFlags(wrap), gpaLanes, bytesLanes);
       if (id >= 0) {
         last = id;
         open += 4;
