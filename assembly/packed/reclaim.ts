@@ -98,9 +98,9 @@ function takeSingles(q: usize, taken: u32, limit: u32): u32 {
   const n = size(q);
   const slot = driverUsed(q);
   const wrap = driverUsedWrap(q);
-  const first = descAt(ring, slot);
-  const end = descAt(ring, min(slot + (limit - taken), n));
-  let at = first;
+  const most = min(limit - taken, n - slot);
+  const end = descAt(ring, slot + most);
+  let at = descAt(ring, slot);
   let record = usedRecordAt(driverRecords(q), taken);
   let head = driverFreeHead(q);
   do {
@@ -119,7 +119,7 @@ function takeSingles(q: usize, taken: u32, limit: u32): u32 {
     record += USED_RECORD_BYTES;
     at += VIRTQ_DESC_SIZE;
   } while (at < end);
-  const i = <u32>(at - first) / VIRTQ_DESC_SIZE;
+  const i = most - <u32>(end - at) / VIRTQ_DESC_SIZE;
   setDriverFreeHead(q, head);
   setDriverFreeCount(q, driverFreeCount(q) + i);
   setDriverInFlight(q, driverInFlight(q) - i);

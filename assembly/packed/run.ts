@@ -111,7 +111,7 @@ function useAnyOrder(q: usize, most: u32): u32 {
     head += VIRTQ_DESC_SIZE;
     target += VIRTQ_DESC_SIZE;
   } while (head < end);
-  const i = pending - devicePending(q);
+  const i = limit - <u32>(end - head) / VIRTQ_DESC_SIZE;
   moveOverLists(q, advanceSlot(slot, i, n), advanceWrap(slot, wrap, i, n), i);
   setDeviceUsed(q, advanceSlot(used, i, n));
   setDeviceUsedWrap(q, advanceWrap(used, usedWrap, i, n));
@@ -140,9 +140,8 @@ function useSinglesInOrder(q: usize, most: u32, fours: bool): u32 {
   const gpaLanes = firstGpaLanes(core(q));
   const bytesLanes = firstSizeLanes(core(q));
   const available = singleFlags(wrap);
-  const first = descAt(desc(q), slot);
-  const end = descAt(first, limit);
-  let head = first;
+  let head = descAt(desc(q), slot);
+  const end = descAt(head, limit);
   let open = deviceBatchCount(q);
   let last = deviceBatchLast(q);
   let groups: u32 = 0;
@@ -169,7 +168,7 @@ function useSinglesInOrder(q: usize, most: u32, fours: bool): u32 {
     useDescriptor(q, last, 0, open);
     open = 0;
   } while (head < end);
-  const i = <u32>(head - first) / VIRTQ_DESC_SIZE;
+  const i = limit - <u32>(end - head) / VIRTQ_DESC_SIZE;
   if (fours) countFours(q, groups);
   moveOverLists(q, advanceSlot(slot, i, n), advanceWrap(slot, wrap, i, n), i);
   setDeviceBatchCount(q, open);
