@@ -185,7 +185,7 @@ function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool, fours:
   } while (head < end);
   if (fours) countFours(q, groups);
   next = submission;
-  const i = limit - <u32>(end - head) / VIRTQ_DESC_SIZE;
+  const i = fours ? pending - driverPending(q) : limit - <u32>(end - head) / VIRTQ_DESC_SIZE;
   setDriverFreeHead(q, inOrder && id == n ? 0 : id);
   setDriverAvailWrap(q, advanceWrap(slot, driverAvailWrap(q), i, n));
   setDriverAvail(q, advanceSlot(slot, i, n));

@@ -13,7 +13,7 @@ import {
   VIRTQ_DESC_F_WRITE,
   VIRTQ_DESC_SIZE,
 } from "../../src/spec/queue";
-import { GENERATION_MAX, SHADOW_BYTES, SUBMISSION_INDIRECT } from "../abi";
+import { SHADOW_BYTES, SUBMISSION_INDIRECT } from "../abi";
 import {
   SINGLE_SUBMISSION_BYTES,
   submissionElements,
@@ -125,10 +125,10 @@ export function addFour(
   held = v128.load_lane<i32>(entry, held, 1, SHADOW_BYTES);
   held = v128.load_lane<i32>(entry, held, 2, 2 * SHADOW_BYTES);
   held = v128.load_lane<i32>(entry, held, 3, 3 * SHADOW_BYTES);
-  const generation = v128.and(held, i32x4.splat(0xffff0000));
-  const ids = v128.add<i32>(i32x4.splat(id), i32x4(0, 1, 2, 3));
+  const generation = v128.shl<i32>(v128.shr<u32>(held, 16), 16);
+  const ids = idsFrom(id);
   v128.store(tokens, v128.or(generation, ids));
-  const place = v128.or(v128.shl<i32>(ids, 16), i32x4.splat(1));
+  const place = plusOne(v128.shl<i32>(ids, 16));
   const zero = i32x4.splat(0);
   const writable = v128.and(length, i32x4.splat(0 - write));
   const heads01 = lower(generation, place);
@@ -191,29 +191,39 @@ export function takeFourUsed(entry: usize, records: usize, id: u32): u32 {
   const c = v128.load(entry, 2 * SHADOW_BYTES);
   const d = v128.load(entry, 3 * SHADOW_BYTES);
   const counts = v128.add<i32>(v128.add<i32>(a, b), v128.add<i32>(c, d));
-  // { link | generation << 16, writable } of two
-  const first = v128.shuffle<i32>(a, b, 0, 2, 4, 6);
-  const second = v128.shuffle<i32>(c, d, 0, 2, 4, 6);
-  const keep = i32x4(0xffff0000, -1, 0xffff0000, -1);
-  const ids = v128.add<i32>(i32x4(0, 0, 1, 0), v128.and(i32x4.splat(id), i32x4(-1, 0, -1, 0)));
-  v128.store(records, v128.or(v128.and(first, keep), ids));
-  v128.store(records, v128.or(v128.and(second, keep), v128.add<i32>(ids, i32x4(2, 0, 2, 0))), 16);
-  const firstNext = nextGenerations(first);
-  const secondNext = nextGenerations(second);
-  v128.store_lane<i64>(entry, firstNext, 0);
-  v128.store_lane<i64>(entry, firstNext, 1, SHADOW_BYTES);
-  v128.store_lane<i64>(entry, secondNext, 0, 2 * SHADOW_BYTES);
-  v128.store_lane<i64>(entry, secondNext, 1, 3 * SHADOW_BYTES);
+  const generation = v128.shr<u32>(firsts(lower(a, b), lower(c, d)), 16);
+  const writable = firsts(upper(a, b), upper(c, d));
+  const tokens = v128.or(v128.shl<i32>(generation, 16), idsFrom(id));
+  v128.store(records, lower(tokens, writable));
+  v128.store(records, upper(tokens, writable), 16);
+  // What `release` leaves of them.
+  const next = nextGenerations(generation);
+  const zero = i32x4.splat(0);
+  const next01 = lower(next, zero);
+  const next23 = upper(next, zero);
+  v128.store_lane<i64>(entry, next01, 0);
+  v128.store_lane<i64>(entry, next01, 1, SHADOW_BYTES);
+  v128.store_lane<i64>(entry, next23, 0, 2 * SHADOW_BYTES);
+  v128.store_lane<i64>(entry, next23, 1, 3 * SHADOW_BYTES);
   return v128.extract_lane<i32>(counts, 1) & 0xffff;
 }
 
-/** What `release` leaves of two shadows. */
+/** `id` and the three after it. */
 @inline
-function nextGenerations(held: v128): v128 {
-  const next = v128.add<i32>(
-    v128.and(held, i32x4(0xffff0000, 0, 0xffff0000, 0)),
-    i32x4(0x10000, 0, 0x10000, 0),
-  );
-  const over = v128.eq<i32>(next, i32x4.splat((GENERATION_MAX + 1) << 16));
-  return v128.sub<i32>(next, v128.and(over, i32x4.splat(GENERATION_MAX << 16)));
+function idsFrom(id: u32): v128 {
+  return v128.add<i32>(i32x4.splat(id), i32x4(0, 1, 2, 3));
+}
+
+/** The generations after these, where a shadow has them: 1 after GENERATION_MAX, which is 2^15 - 1. */
+@inline
+function nextGenerations(generation: v128): v128 {
+  const next = plusOne(generation);
+  const wrapped = v128.add<i32>(next, v128.shr<u32>(next, 15));
+  return v128.shr<u32>(v128.shl<i32>(wrapped, 17), 1); // bit 15 falls off
+}
+
+/** Each lane and 1: minus -1, since a vector of all ones needs no load. */
+@inline
+function plusOne(lanes: v128): v128 {
+  return v128.sub<i32>(lanes, i32x4.splat(-1));
 }
