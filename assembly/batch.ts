@@ -32,9 +32,6 @@ import { batch, deviceRecords, driverRecords, recordBytes } from "./queue-state"
 export const SINGLE_CHAIN_BYTES: usize = CHAIN_RECORD_BYTES + SEGMENT_RECORD_BYTES;
 /** Bytes of a submission with one segment. */
 export const SINGLE_SUBMISSION_BYTES: usize = SUBMISSION_HEADER_BYTES + SUBMISSION_SEGMENT_BYTES;
-/** The two counts of a submission with one readable element, and of one with one writable element, as one word. */
-export const ONE_READABLE: u64 = 1;
-export const ONE_WRITABLE: u64 = 0x100000000;
 
 /** Writes a used record: the token, and the bytes that the device wrote. */
 @inline
@@ -94,12 +91,6 @@ export function submissionWritable(submission: usize): u32 {
 @inline
 export function submissionElements(submission: usize): u64 {
   return <u64>submissionReadable(submission) + submissionWritable(submission);
-}
-
-/** Both counts in one load: readable in the low half, writable in the high half. */
-@inline
-export function submissionShape(submission: usize): u64 {
-  return load<u64>(submission);
 }
 
 

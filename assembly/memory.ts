@@ -61,6 +61,19 @@ export function firstBase(core: usize): u64 {
   return load<u32>(core + CORE_REGIONS, REGION_BASE);
 }
 
+// The same in four lanes, for a region that ends below 4 GiB.
+
+@inline
+export function firstGpaLanes(core: usize): v128 {
+  return v128.load_splat<u32>(core + CORE_REGIONS, REGION_GPA);
+}
+
+
+@inline
+export function firstSizeLanes(core: usize): v128 {
+  return v128.load_splat<u32>(core + CORE_REGIONS, REGION_SIZE);
+}
+
 
 @inline
 export function firstIsReadOnly(core: usize): bool {

@@ -8,7 +8,7 @@ import {
   VIRTQ_DESC_SIZE,
 } from "../../src/spec/queue";
 import { BAD_ARGUMENT, BUFFER_TOO_SHORT, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
-import { LAYOUT_PACKED, SUBMISSION_SEGMENT_BYTES, TOKEN_BYTES } from "../abi";
+import { LAYOUT_PACKED, SHADOW_BYTES, SUBMISSION_SEGMENT_BYTES, TOKEN_BYTES } from "../abi";
 import {
   addedTokenAt,
   addedTokens,
@@ -40,7 +40,7 @@ import {
   setDriverPendingFlags,
   setDriverPendingSlot,
 } from "../driver-state";
-import { firstGpa, firstSize, within } from "../memory";
+import { firstGpa, firstGpaLanes, firstSize, firstSizeLanes, within } from "../memory";
 import {
   batch,
   blame,
@@ -134,26 +134,31 @@ function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool, fours:
   let submission = next;
   const n = size(q);
   const slot = driverAvail(q);
-  const room = min(driverFreeCount(q), n - slot);
-  const limit = min(min(chains - added, room), singlesAhead(q, submission));
+  let id = driverFreeHead(q);
+  const run = n - (inOrder ? max(slot, id) : slot); // with IN_ORDER IDs follow each other too
+  const limit = min(min(chains - added, min(driverFreeCount(q), run)), singlesAhead(q, submission));
   if (!limit) return 0;
   const shadow = driverShadow(q);
+  let entry = shadowAt(shadow, id);
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
+  const gpaLanes = firstGpaLanes(core(q));
+  const bytesLanes = firstSizeLanes(core(q));
   const lap = availableFlags(driverAvailWrap(q));
   let head = descAt(desc(q), slot);
   const end = descAt(head, limit);
   let token = addedTokenAt(addedTokens(q), added);
-  let id = driverFreeHead(q);
   let pending = driverPending(q);
   let groups: u32 = 0;
   do {
-    if (fours && pending && fourFit(head, end) && id + 4 <= n) {
-      if (addFour(submission, head, shadowAt(shadow, id), token, id, lap, <u32>gpa, <u32>bytes)) {
+    if (fours && fourFit(head, end)) {
+      if (addFour(submission, head, entry, token, id, lap, gpaLanes, bytesLanes, pending != 0)) {
+        if (!pending) keepFlags(q, slot, lap | (submissionWritable(submission) * VIRTQ_DESC_F_WRITE));
         head += 4 * VIRTQ_DESC_SIZE;
         token += 4 * TOKEN_BYTES;
         submission += 4 * SINGLE_SUBMISSION_BYTES;
-        id = advanceSlot(id, 4, n);
+        id += 4;
+        entry += 4 * SHADOW_BYTES;
         pending += 4;
         groups++;
         continue;
@@ -169,19 +174,19 @@ function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool, fours:
     const flags = lap | (write * VIRTQ_DESC_F_WRITE);
     if (pending++) setDesc(head, address, length, id, flags);
     else holdBack(q, head, slot, address, length, id, flags); // the first slot, since nothing is pending
-    const entry = shadowAt(shadow, id);
     const held = shadowHead(entry);
     occupySingle(entry, inOrder ? relinked(held, 0) : headWord(held), id, length * write);
     setAddedToken(token, headToken(held, id));
-    id = inOrder ? advanceSlot(id, 1, n) : headLink(held);
+    id = inOrder ? id + 1 : headLink(held);
+    entry = inOrder ? entry + SHADOW_BYTES : shadowAt(shadow, id);
     head += VIRTQ_DESC_SIZE;
     token += TOKEN_BYTES;
     submission += SINGLE_SUBMISSION_BYTES;
   } while (head < end);
   if (fours) countFours(q, groups);
   next = submission;
-  const i = pending - driverPending(q);
-  setDriverFreeHead(q, id);
+  const i = fours ? pending - driverPending(q) : limit - <u32>(end - head) / VIRTQ_DESC_SIZE;
+  setDriverFreeHead(q, inOrder && id == n ? 0 : id);
   setDriverAvailWrap(q, advanceWrap(slot, driverAvailWrap(q), i, n));
   setDriverAvail(q, advanceSlot(slot, i, n));
   setDriverFreeCount(q, driverFreeCount(q) - i);
@@ -294,6 +299,12 @@ function placeTable(q: usize, submission: usize, slot: u32, wrap: u32, id: u32, 
 @inline
 function holdBack(q: usize, head: usize, slot: u32, addr: u64, len: u32, id: u32, flags: u32): void {
   setDescBody(head, addr, len, id);
+  keepFlags(q, slot, flags);
+}
+
+
+@inline
+function keepFlags(q: usize, slot: u32, flags: u32): void {
   setDriverPendingSlot(q, slot);
   setDriverPendingFlags(q, flags);
 }

@@ -1,20 +1,24 @@
 // Four descriptors at a time with SIMD, one cache line of the ring: for IN_ORDER, where IDs and shadows lie in a row.
 // Each function does what four turns of its scalar twin's loop do, or nothing and says so. Chosen at set-up
 // (`setFours`): guest RAM's first region is writable and ends below 4 GiB, so that addresses are 32-bit lanes.
-import { VIRTQ_DESC_F_AVAIL, VIRTQ_DESC_F_USED } from "../../src/spec/packed";
+import {
+  PACKED_DESC_ID,
+  PACKED_DESC_LEN,
+  VIRTQ_DESC_F_AVAIL,
+  VIRTQ_DESC_F_USED,
+} from "../../src/spec/packed";
 import {
   VIRTQ_DESC_F_INDIRECT,
   VIRTQ_DESC_F_NEXT,
   VIRTQ_DESC_F_WRITE,
   VIRTQ_DESC_SIZE,
 } from "../../src/spec/queue";
-import { GENERATION_MAX, SHADOW_BYTES, SUBMISSION_INDIRECT } from "../abi";
+import { SHADOW_BYTES, SUBMISSION_INDIRECT } from "../abi";
 import {
-  ONE_READABLE,
-  ONE_WRITABLE,
   SINGLE_SUBMISSION_BYTES,
+  submissionElements,
   submissionIsIndirect,
-  submissionShape,
+  submissionWritable,
 } from "../batch";
 import { descFlags } from "./layout";
 
@@ -50,13 +54,18 @@ function upper(a: v128, b: v128): v128 {
   return v128.shuffle<i32>(a, b, 2, 6, 3, 7);
 }
 
-/** Whether all four buffers lie inside [gpa, +bytes), as `within` of memory.ts says. */
+/** Not zero in the lanes whose buffer lies outside [gpa, +bytes), as `within` of memory.ts says. */
 @inline
-function allWithin(low: v128, high: v128, length: v128, gpa: u32, bytes: u32): bool {
-  const offset = v128.sub<i32>(low, i32x4.splat(gpa));
-  const room = v128.sub<i32>(i32x4.splat(bytes), offset);
-  const inside = v128.and(v128.le<u32>(offset, i32x4.splat(bytes)), v128.le<u32>(length, room));
-  return v128.all_true<i32>(v128.and(inside, v128.eq<i32>(high, i32x4.splat(0))));
+function outside(low: v128, high: v128, length: v128, gpa: v128, bytes: v128): v128 {
+  const offset = v128.sub<i32>(low, gpa);
+  const room = v128.sub<i32>(bytes, offset);
+  return v128.or(high, v128.or(above(offset, bytes), above(length, room)));
+}
+
+/** Not zero in the lanes where `value` is more than `bound`, both unsigned. */
+@inline
+function above(value: v128, bound: v128): v128 {
+  return v128.xor(v128.max<u32>(value, bound), bound);
 }
 
 /**
@@ -64,6 +73,7 @@ function allWithin(low: v128, high: v128, length: v128, gpa: u32, bytes: u32): b
  *
  * @param head linear address of the first descriptor, whose ID is `id`; `entry` of its shadow
  * @param flags AVAIL and USED as the lap wants them
+ * @param shown whether the first one's flags are stored too, or held back for the next publish
  */
 @inline
 export function addFour(
@@ -73,11 +83,12 @@ export function addFour(
   tokens: usize,
   id: u32,
   flags: u32,
-  gpa: u32,
-  bytes: u32,
+  gpa: v128,
+  bytes: v128,
+  shown: bool,
 ): bool {
-  const shape = submissionShape(submission);
-  if ((shape != ONE_READABLE && shape != ONE_WRITABLE) || submissionIsIndirect(submission)) return false;
+  if (submissionElements(submission) != 1) return false;
+  if (submissionIsIndirect(submission)) return false;
   const form = v128.load(submission);
   const other = v128.or(
     v128.xor(form, v128.load(submission, SINGLE_SUBMISSION_BYTES)),
@@ -86,7 +97,6 @@ export function addFour(
       v128.xor(form, v128.load(submission, 3 * SINGLE_SUBMISSION_BYTES)),
     ),
   );
-  if (v128.any_true(v128.and(other, i32x4(-1, -1, SUBMISSION_INDIRECT, 0)))) return false;
   const a = v128.load(submission, 16);
   const b = v128.load(submission, SINGLE_SUBMISSION_BYTES + 16);
   const c = v128.load(submission, 2 * SINGLE_SUBMISSION_BYTES + 16);
@@ -94,10 +104,19 @@ export function addFour(
   const ab = lower(a, b);
   const cd = lower(c, d);
   const length = firsts(upper(a, b), upper(c, d));
-  if (!allWithin(firsts(ab, cd), seconds(ab, cd), length, gpa, bytes)) return false;
-  const write = shape == ONE_WRITABLE;
-  const last = id | ((flags | (write ? VIRTQ_DESC_F_WRITE : 0)) << 16);
-  v128.store(head, v128.replace_lane<i32>(a, 3, last));
+  const unlike = v128.and(other, i32x4(-1, -1, SUBMISSION_INDIRECT, 0));
+  const beyond = outside(firsts(ab, cd), seconds(ab, cd), length, gpa, bytes);
+  if (v128.any_true(v128.or(unlike, beyond))) return false;
+  const write = submissionWritable(submission); // 1 or 0
+  const last = id | ((flags | (write * VIRTQ_DESC_F_WRITE)) << 16);
+  const first = v128.replace_lane<i32>(a, 3, last);
+  if (shown) {
+    v128.store(head, first);
+  } else {
+    v128.store_lane<i64>(head, first, 0);
+    v128.store_lane<i32>(head, first, 2, PACKED_DESC_LEN);
+    v128.store_lane<i16>(head, first, 6, PACKED_DESC_ID);
+  }
   v128.store(head, v128.replace_lane<i32>(b, 3, last + 1), VIRTQ_DESC_SIZE);
   v128.store(head, v128.replace_lane<i32>(c, 3, last + 2), 2 * VIRTQ_DESC_SIZE);
   v128.store(head, v128.replace_lane<i32>(d, 3, last + 3), 3 * VIRTQ_DESC_SIZE);
@@ -106,12 +125,12 @@ export function addFour(
   held = v128.load_lane<i32>(entry, held, 1, SHADOW_BYTES);
   held = v128.load_lane<i32>(entry, held, 2, 2 * SHADOW_BYTES);
   held = v128.load_lane<i32>(entry, held, 3, 3 * SHADOW_BYTES);
-  const generation = v128.and(held, i32x4.splat(0xffff0000));
-  const ids = v128.add<i32>(i32x4.splat(id), i32x4(0, 1, 2, 3));
+  const generation = v128.shl<i32>(v128.shr<u32>(held, 16), 16);
+  const ids = idsFrom(id);
   v128.store(tokens, v128.or(generation, ids));
-  const place = v128.or(v128.shl<i32>(ids, 16), i32x4.splat(1));
+  const place = plusOne(v128.shl<i32>(ids, 16));
   const zero = i32x4.splat(0);
-  const writable = v128.and(length, i32x4.splat(write ? -1 : 0));
+  const writable = v128.and(length, i32x4.splat(0 - write));
   const heads01 = lower(generation, place);
   const heads23 = upper(generation, place);
   const rests01 = lower(writable, zero);
@@ -136,7 +155,7 @@ const FORM_MASK: u32 =
  * @returns the buffer ID of the fourth, or -1
  */
 @inline
-export function fourReadable(head: usize, flags: u32, gpa: u32, bytes: u32): i32 {
+export function fourReadable(head: usize, flags: u32, gpa: v128, bytes: v128): i32 {
   // Barrier A (pairs with publish in driver.ts): between two agents the flags come first, and by themselves.
   if (ASC_FEATURE_THREADS) {
     for (let i: u32 = 0; i < 4; i++) {
@@ -150,12 +169,12 @@ export function fourReadable(head: usize, flags: u32, gpa: u32, bytes: u32): i32
   const abUpper = upper(a, b);
   const cdUpper = upper(c, d);
   const last = seconds(abUpper, cdUpper);
-  const form = v128.and(last, i32x4.splat(FORM_MASK));
-  if (!v128.all_true<i32>(v128.eq<i32>(form, i32x4.splat(flags << 16)))) return -1;
+  const unlike = v128.and(v128.xor(last, i32x4.splat(flags << 16)), i32x4.splat(FORM_MASK));
   const length = firsts(abUpper, cdUpper);
   const ab = lower(a, b);
   const cd = lower(c, d);
-  if (!allWithin(firsts(ab, cd), seconds(ab, cd), length, gpa, bytes)) return -1;
+  const beyond = outside(firsts(ab, cd), seconds(ab, cd), length, gpa, bytes);
+  if (v128.any_true(v128.or(unlike, beyond))) return -1;
   return v128.extract_lane<i32>(last, 3) & 0xffff;
 }
 
@@ -172,29 +191,39 @@ export function takeFourUsed(entry: usize, records: usize, id: u32): u32 {
   const c = v128.load(entry, 2 * SHADOW_BYTES);
   const d = v128.load(entry, 3 * SHADOW_BYTES);
   const counts = v128.add<i32>(v128.add<i32>(a, b), v128.add<i32>(c, d));
-  // { link | generation << 16, writable } of two
-  const first = v128.shuffle<i32>(a, b, 0, 2, 4, 6);
-  const second = v128.shuffle<i32>(c, d, 0, 2, 4, 6);
-  const keep = i32x4(0xffff0000, -1, 0xffff0000, -1);
-  const ids = v128.add<i32>(i32x4(0, 0, 1, 0), v128.and(i32x4.splat(id), i32x4(-1, 0, -1, 0)));
-  v128.store(records, v128.or(v128.and(first, keep), ids));
-  v128.store(records, v128.or(v128.and(second, keep), v128.add<i32>(ids, i32x4(2, 0, 2, 0))), 16);
-  const firstNext = nextGenerations(first);
-  const secondNext = nextGenerations(second);
-  v128.store_lane<i64>(entry, firstNext, 0);
-  v128.store_lane<i64>(entry, firstNext, 1, SHADOW_BYTES);
-  v128.store_lane<i64>(entry, secondNext, 0, 2 * SHADOW_BYTES);
-  v128.store_lane<i64>(entry, secondNext, 1, 3 * SHADOW_BYTES);
+  const generation = v128.shr<u32>(firsts(lower(a, b), lower(c, d)), 16);
+  const writable = firsts(upper(a, b), upper(c, d));
+  const tokens = v128.or(v128.shl<i32>(generation, 16), idsFrom(id));
+  v128.store(records, lower(tokens, writable));
+  v128.store(records, upper(tokens, writable), 16);
+  // What `release` leaves of them.
+  const next = nextGenerations(generation);
+  const zero = i32x4.splat(0);
+  const next01 = lower(next, zero);
+  const next23 = upper(next, zero);
+  v128.store_lane<i64>(entry, next01, 0);
+  v128.store_lane<i64>(entry, next01, 1, SHADOW_BYTES);
+  v128.store_lane<i64>(entry, next23, 0, 2 * SHADOW_BYTES);
+  v128.store_lane<i64>(entry, next23, 1, 3 * SHADOW_BYTES);
   return v128.extract_lane<i32>(counts, 1) & 0xffff;
 }
 
-/** What `release` leaves of two shadows. */
+/** `id` and the three after it. */
 @inline
-function nextGenerations(held: v128): v128 {
-  const next = v128.add<i32>(
-    v128.and(held, i32x4(0xffff0000, 0, 0xffff0000, 0)),
-    i32x4(0x10000, 0, 0x10000, 0),
-  );
-  const over = v128.eq<i32>(next, i32x4.splat((GENERATION_MAX + 1) << 16));
-  return v128.sub<i32>(next, v128.and(over, i32x4.splat(GENERATION_MAX << 16)));
+function idsFrom(id: u32): v128 {
+  return v128.add<i32>(i32x4.splat(id), i32x4(0, 1, 2, 3));
+}
+
+/** The generations after these, where a shadow has them: 1 after GENERATION_MAX, which is 2^15 - 1. */
+@inline
+function nextGenerations(generation: v128): v128 {
+  const next = plusOne(generation);
+  const wrapped = v128.add<i32>(next, v128.shr<u32>(next, 15));
+  return v128.shr<u32>(v128.shl<i32>(wrapped, 17), 1); // bit 15 falls off
+}
+
+/** Each lane and 1: minus -1, since a vector of all ones needs no load. */
+@inline
+function plusOne(lanes: v128): v128 {
+  return v128.sub<i32>(lanes, i32x4.splat(-1));
 }

@@ -12,6 +12,7 @@ import {
   LAYOUT_PACKED,
   OPTION_CLAMP_USED_LENGTH,
   OPTION_LENGTH_WITHOUT_WRITE,
+  SHADOW_BYTES,
   USED_RECORD_BYTES,
 } from "../abi";
 import { setUsedRecord, usedRecordAt } from "../batch";
@@ -97,9 +98,9 @@ function takeSingles(q: usize, taken: u32, limit: u32): u32 {
   const n = size(q);
   const slot = driverUsed(q);
   const wrap = driverUsedWrap(q);
-  const first = descAt(ring, slot);
-  const end = descAt(ring, min(slot + (limit - taken), n));
-  let at = first;
+  const most = min(limit - taken, n - slot);
+  const end = descAt(ring, slot + most);
+  let at = descAt(ring, slot);
   let record = usedRecordAt(driverRecords(q), taken);
   let head = driverFreeHead(q);
   do {
@@ -118,7 +119,7 @@ function takeSingles(q: usize, taken: u32, limit: u32): u32 {
     record += USED_RECORD_BYTES;
     at += VIRTQ_DESC_SIZE;
   } while (at < end);
-  const i = <u32>(at - first) / VIRTQ_DESC_SIZE;
+  const i = most - <u32>(end - at) / VIRTQ_DESC_SIZE;
   setDriverFreeHead(q, head);
   setDriverFreeCount(q, driverFreeCount(q) + i);
   setDriverInFlight(q, driverInFlight(q) - i);
@@ -190,6 +191,7 @@ function takeInOrder(q: usize, limit: u32): i32 {
     }
     taken = hasFours(q) ? takeFours(q, taken, limit) : takeOnes(q, taken, limit);
     if (taken == limit) break;
+    if (driverOldest(q) + 1 != driverBatchEnd(q)) continue; // the batch is over, or goes on where the IDs begin
     // The batch's last buffer, with the length that was written.
     const id = driverOldest(q);
     const entry = shadowAt(driverShadow(q), id);
@@ -210,39 +212,46 @@ function takeFours(q: usize, taken: u32, limit: u32): u32 {
   return takeSkipped(q, taken, limit, true);
 }
 
-/** Takes the buffers before the batch's last one, which is in flight, behind `taken` used records; then how many. */
+/**
+ * Takes the buffers before the batch's last one, which is in flight, behind `taken` used records; and that one, ending
+ * the batch, if it was used whole like them. Stops where the IDs end; how many records there are then.
+ */
 @inline
 function takeSkipped(q: usize, taken: u32, limit: u32, fours: bool): u32 {
   const n = size(q);
   const shadow = driverShadow(q);
-  const records = driverRecords(q);
   const last = driverBatchEnd(q) - 1;
-  let id = driverOldest(q);
-  let left = min(limit - taken, last >= id ? last - id : last + n - id);
-  const from = taken;
+  const whole = driverBatchLength(q) == shadowWritable(shadowAt(shadow, last));
+  const oldest = driverOldest(q);
+  const left = (last >= oldest ? last - oldest : last + n - oldest) + (whole ? 1 : 0);
+  const count = min(min(limit - taken, left), n - oldest);
+  const end = shadowAt(shadow, oldest + count);
+  let entry = shadowAt(shadow, oldest);
+  let record = usedRecordAt(driverRecords(q), taken);
+  let id = oldest;
   let freed: u32 = 0;
   let groups: u32 = 0;
-  while (left) {
-    const entry = shadowAt(shadow, id);
-    if (fours && left >= 4 && id + 4 <= n) {
-      freed += takeFourUsed(entry, usedRecordAt(records, taken), id);
-      taken += 4;
-      left -= 4;
+  while (entry < end) {
+    if (fours && entry + 4 * SHADOW_BYTES <= end) {
+      freed += takeFourUsed(entry, record, id);
       groups++;
       id += 4;
-    } else {
-      const held = shadowHead(entry);
-      setUsedRecord(usedRecordAt(records, taken++), headToken(held, id), <u32>shadowWritable(entry));
-      freed += headCount(held);
-      releaseHead(entry, held, 0);
-      left--;
-      id++;
+      entry += 4 * SHADOW_BYTES;
+      record += 4 * USED_RECORD_BYTES;
+      continue;
     }
-    if (id == n) id = 0;
+    const held = shadowHead(entry);
+    setUsedRecord(record, headToken(held, id), <u32>shadowWritable(entry));
+    freed += headCount(held);
+    releaseHead(entry, held, 0);
+    id++;
+    entry += SHADOW_BYTES;
+    record += USED_RECORD_BYTES;
   }
   if (fours) countFours(q, groups);
-  moveOverUsed(q, id, taken - from, freed);
-  return taken;
+  moveOverUsed(q, advanceSlot(oldest, count, n), count, freed);
+  if (whole && count == left) setDriverBatchEnd(q, 0);
+  return taken + count;
 }
 
 /** The used position after `count` buffers of `descriptors`, and the oldest buffer then; IDs come round by themselves. */

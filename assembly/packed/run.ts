@@ -27,7 +27,7 @@ import {
   setDeviceUsed,
   setDeviceUsedWrap,
 } from "../device-state";
-import { firstGpa, firstSize, within } from "../memory";
+import { firstGpa, firstGpaLanes, firstSize, firstSizeLanes, within } from "../memory";
 import {
   blame,
   core,
@@ -41,7 +41,7 @@ import {
   size,
 } from "../queue-state";
 import { complete, holdBackUsed, undo, useDescriptor, useNext } from "./device";
-import { fourReadable } from "./four";
+import { fourFit, fourReadable } from "./four";
 import { descAddr, descAt, descTail, setDescTail, tailFlags, tailId, tailLength } from "./layout";
 import { advanceSlot, advanceWrap, availableFlags, isAvailable, usedFlags } from "./position";
 import { nextTail, roomLeft, SINGLE_MASK, singleFlags, take, walkedCount, walkedId, walkPlain } from "./take";
@@ -111,7 +111,7 @@ function useAnyOrder(q: usize, most: u32): u32 {
     head += VIRTQ_DESC_SIZE;
     target += VIRTQ_DESC_SIZE;
   } while (head < end);
-  const i = pending - devicePending(q);
+  const i = limit - <u32>(end - head) / VIRTQ_DESC_SIZE;
   moveOverLists(q, advanceSlot(slot, i, n), advanceWrap(slot, wrap, i, n), i);
   setDeviceUsed(q, advanceSlot(used, i, n));
   setDeviceUsedWrap(q, advanceWrap(used, usedWrap, i, n));
@@ -130,53 +130,47 @@ function useFours(q: usize, most: u32): u32 {
 /** The same with IN_ORDER: buffers that can't be written are used whole, so a batch may skip them (§2.8.8). */
 @inline
 function useSinglesInOrder(q: usize, most: u32, fours: bool): u32 {
-  const ring = desc(q);
   const n = size(q);
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
-  const limit = min(most, roomLeft(q));
-  let slot = deviceAvail(q);
-  let wrap = deviceAvailWrap(q);
+  const slot = deviceAvail(q);
+  const wrap = deviceAvailWrap(q);
+  const limit = min(min(most, roomLeft(q)), n - slot);
+  if (!limit) return 0;
+  const gpaLanes = firstGpaLanes(core(q));
+  const bytesLanes = firstSizeLanes(core(q));
+  const available = singleFlags(wrap);
+  let head = descAt(desc(q), slot);
+  const end = descAt(head, limit);
   let open = deviceBatchCount(q);
   let last = deviceBatchLast(q);
   let groups: u32 = 0;
-  let i: u32 = 0;
-  while (i < limit) {
-    const desc = descAt(ring, slot);
-    if (fours && i + 4 <= limit && slot + 4 <= n) {
-      const id = fourReadable(desc, availableFlags(wrap), <u32>gpa, <u32>bytes);
+  do {
+    if (fours && fourFit(head, end)) {
+      const id = fourReadable(head, availableFlags(wrap), gpaLanes, bytesLanes);
       if (id >= 0) {
         last = id;
         open += 4;
         groups++;
-        i += 4;
-        slot += 4;
-        if (slot == n) {
-          slot = 0;
-          wrap ^= 1;
-        }
+        head += 4 * VIRTQ_DESC_SIZE;
         continue;
       }
     }
-    const tail = descTail(desc); // Barrier A, as above
-    if ((tail & SINGLE_MASK) != singleFlags(wrap)) break;
+    const tail = descTail(head); // Barrier A, as above
+    if ((tail & SINGLE_MASK) != available) break;
     const length = tailLength(tail);
     if (!length) break;
-    if (!within(descAddr(desc) - gpa, length, bytes)) break;
+    if (!within(descAddr(head) - gpa, length, bytes)) break;
     last = tailId(tail);
     open++;
-    i++;
-    if (tailFlags(tail) & VIRTQ_DESC_F_WRITE) {
-      useDescriptor(q, last, 0, open);
-      open = 0;
-    }
-    if (++slot == n) {
-      slot = 0;
-      wrap ^= 1;
-    }
-  }
+    head += VIRTQ_DESC_SIZE;
+    if (!(tailFlags(tail) & VIRTQ_DESC_F_WRITE)) continue;
+    useDescriptor(q, last, 0, open);
+    open = 0;
+  } while (head < end);
+  const i = limit - <u32>(end - head) / VIRTQ_DESC_SIZE;
   if (fours) countFours(q, groups);
-  moveOverLists(q, slot, wrap, i);
+  moveOverLists(q, advanceSlot(slot, i, n), advanceWrap(slot, wrap, i, n), i);
   setDeviceBatchCount(q, open);
   setDeviceBatchLast(q, last);
   if (i) setDeviceBatchLength(q, 0);

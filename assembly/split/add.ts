@@ -129,9 +129,8 @@ function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool): u32 {
   const shadow = driverShadow(q);
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
-  const tokens = addedTokenAt(addedTokens(q), added);
-  const end = addedTokenAt(tokens, limit);
-  let token = tokens;
+  let token = addedTokenAt(addedTokens(q), added);
+  const end = addedTokenAt(token, limit);
   let avail = availEntryAt(driverArea(q), first);
   let idx = driverAvail(q);
   let head = driverFreeHead(q);
@@ -155,7 +154,7 @@ function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool): u32 {
     submission += SINGLE_SUBMISSION_BYTES;
     token += TOKEN_BYTES;
   } while (token < end);
-  const i = <u32>(token - tokens) / TOKEN_BYTES;
+  const i = limit - <u32>(end - token) / TOKEN_BYTES;
   next = submission;
   setDriverAvail(q, (driverAvail(q) + i) & 0xffff);
   setDriverFreeHead(q, head);

@@ -99,9 +99,9 @@ function takeSingles(q: usize, taken: u32, limit: u32): u32 {
   const shadow = driverShadow(q);
   const n = size(q);
   const slot = driverUsed(q) & (n - 1);
-  const first = usedElementAt(deviceArea(q), slot);
-  const end = usedElementAt(deviceArea(q), min(slot + (limit - taken), n));
-  let used = first;
+  const most = min(limit - taken, n - slot);
+  const end = usedElementAt(deviceArea(q), slot + most);
+  let used = usedElementAt(deviceArea(q), slot);
   let record = usedRecordAt(driverRecords(q), taken);
   let head = driverFreeHead(q);
   do {
@@ -119,7 +119,7 @@ function takeSingles(q: usize, taken: u32, limit: u32): u32 {
     record += USED_RECORD_BYTES;
     used += VIRTQ_USED_ENTRY_SIZE;
   } while (used < end);
-  const i = <u32>(used - first) / VIRTQ_USED_ENTRY_SIZE;
+  const i = most - <u32>(end - used) / VIRTQ_USED_ENTRY_SIZE;
   setDriverFreeHead(q, head);
   setDriverFreeCount(q, driverFreeCount(q) + i);
   setDriverInFlight(q, driverInFlight(q) - i);

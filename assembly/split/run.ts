@@ -98,9 +98,9 @@ function useAnyOrder(q: usize, limit: u32): u32 {
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
   const slot = deviceAvail(q) & (n - 1); // of both rings: as many were used as were taken
-  const first = availEntryAt(driverArea(q), slot);
-  const end = availEntryAt(driverArea(q), min(slot + limit, n));
-  let avail = first;
+  const most = min(limit, n - slot);
+  const end = availEntryAt(driverArea(q), slot + most);
+  let avail = availEntryAt(driverArea(q), slot);
   let used = usedElementAt(deviceArea(q), slot);
   do {
     const head = availEntry(avail);
@@ -114,7 +114,7 @@ function useAnyOrder(q: usize, limit: u32): u32 {
     used += VIRTQ_USED_ENTRY_SIZE;
     avail += VIRTQ_AVAIL_ENTRY_SIZE;
   } while (avail < end);
-  const i = <u32>(avail - first) / VIRTQ_AVAIL_ENTRY_SIZE;
+  const i = most - <u32>(end - avail) / VIRTQ_AVAIL_ENTRY_SIZE;
   setDevicePending(q, devicePending(q) + i);
   setDeviceUsed(q, (deviceUsed(q) + i) & 0xffff);
   setDeviceAvail(q, (deviceAvail(q) + i) & 0xffff);
