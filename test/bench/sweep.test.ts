@@ -137,7 +137,7 @@ describe("the goals", () => {
           ),
         ),
       );
-    const goals = judgeGoals(rows({ "wasm-split": [1, 2, 4], "native-plain-split": [2, 4, 8] }), 3);
+    const goals = judgeGoals(rows({ "wasm-loopback-split": [1, 2, 4], "native-plain-split": [2, 4, 8] }), 3);
     const find = (id: string, what: string) =>
       goals.find((goal) => goal.id === id && goal.what.includes(what));
     expect(find("P2", "split")).toMatchObject({ ratio: 0.5, verdict: "met", noisy: false });
