@@ -123,8 +123,11 @@ function takeSingles(q: usize, taken: u32, limit: u32): u32 {
   setDriverFreeHead(q, head);
   setDriverFreeCount(q, driverFreeCount(q) + i);
   setDriverInFlight(q, driverInFlight(q) - i);
-  setDriverUsed(q, advanceSlot(slot, i, n));
-  setDriverUsedWrap(q, advanceWrap(slot, wrap, i, n));
+  setDriverUsed(q, slot + i);
+  if (slot + i == n) {
+    setDriverUsed(q, 0);
+    setDriverUsedWrap(q, wrap ^ 1);
+  }
   return i;
 }
 
