@@ -298,7 +298,7 @@ export function isLogged(q: usize): bool {
   return (features(q) & OPTION_LOG) != 0;
 }
 
-/** Whether the driver half may add single descriptors the short way: nothing is logged, guest RAM is writable. */
+/** Whether the peels of single descriptors may be tried: nothing is logged, guest RAM is writable; resolved at set-up. */
 @inline
 export function hasPeels(q: usize): bool {
   return (features(q) & RESOLVED_PEELS) != 0;

@@ -142,8 +142,8 @@ function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool, fours:
   let entry = shadowAt(shadow, id);
   const gpa = firstGpa(core(q));
   const bytes = firstSize(core(q));
-  const gpaLanes = firstGpaLanes(core(q));
-  const bytesLanes = firstSizeLanes(core(q));
+  const gpaLanes = fours ? firstGpaLanes(core(q)) : i32x4.splat(0);
+  const bytesLanes = fours ? firstSizeLanes(core(q)) : i32x4.splat(0);
   const lap = availableFlags(driverAvailWrap(q));
   let head = descAt(desc(q), slot);
   const end = descAt(head, limit);
@@ -187,8 +187,11 @@ function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool, fours:
   next = submission;
   const i = fours ? pending - driverPending(q) : limit - <u32>(end - head) / VIRTQ_DESC_SIZE;
   setDriverFreeHead(q, inOrder && id == n ? 0 : id);
-  setDriverAvailWrap(q, advanceWrap(slot, driverAvailWrap(q), i, n));
-  setDriverAvail(q, advanceSlot(slot, i, n));
+  setDriverAvail(q, slot + i);
+  if (slot + i == n) {
+    setDriverAvail(q, 0);
+    setDriverAvailWrap(q, driverAvailWrap(q) ^ 1);
+  }
   setDriverFreeCount(q, driverFreeCount(q) - i);
   setDriverPending(q, pending);
   setDriverInFlight(q, driverInFlight(q) + i);

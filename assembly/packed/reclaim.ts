@@ -123,8 +123,11 @@ function takeSingles(q: usize, taken: u32, limit: u32): u32 {
   setDriverFreeHead(q, head);
   setDriverFreeCount(q, driverFreeCount(q) + i);
   setDriverInFlight(q, driverInFlight(q) - i);
-  setDriverUsed(q, advanceSlot(slot, i, n));
-  setDriverUsedWrap(q, advanceWrap(slot, wrap, i, n));
+  setDriverUsed(q, slot + i);
+  if (slot + i == n) {
+    setDriverUsed(q, 0);
+    setDriverUsedWrap(q, wrap ^ 1);
+  }
   return i;
 }
 
@@ -147,12 +150,14 @@ function takeLists(q: usize, from: u32, limit: u32): i32 {
     if (!isUsed(flags, wrap)) break;
     const id = tailId(tail);
     let length: u32 = (flags | counted) & VIRTQ_DESC_F_WRITE ? tailLength(tail) : 0; // §2.8.4
-    code = judgeUsed(q, id, length);
-    if (code < 0) break;
     const entry = shadowAt(shadow, id);
+    if (id >= n || !shadowCount(entry) || <u64>length > shadowWritable(entry)) {
+      code = judgeUsed(q, id, length);
+      if (code < 0) break;
+      length = <u32>shadowWritable(entry); // clampUsedLength
+    }
     const held = shadowHead(entry);
     const count = headCount(held); // skip this ID's list, wherever its own slots are (§2.8.6)
-    length = <u32>min(<u64>length, shadowWritable(entry)); // clampUsedLength
     setUsedRecord(usedRecordAt(records, taken), headToken(held, id), length);
     freed += count;
     wrap = advanceWrap(slot, wrap, count, n);

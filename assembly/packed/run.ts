@@ -112,9 +112,12 @@ function useAnyOrder(q: usize, most: u32): u32 {
     target += VIRTQ_DESC_SIZE;
   } while (head < end);
   const i = limit - <u32>(end - head) / VIRTQ_DESC_SIZE;
-  moveOverLists(q, advanceSlot(slot, i, n), advanceWrap(slot, wrap, i, n), i);
-  setDeviceUsed(q, advanceSlot(used, i, n));
-  setDeviceUsedWrap(q, advanceWrap(used, usedWrap, i, n));
+  moveOverRun(q, slot, i, n);
+  setDeviceUsed(q, used + i);
+  if (used + i == n) {
+    setDeviceUsed(q, 0);
+    setDeviceUsedWrap(q, usedWrap ^ 1);
+  }
   setDevicePending(q, pending);
   return i;
 }
@@ -137,8 +140,8 @@ function useSinglesInOrder(q: usize, most: u32, fours: bool): u32 {
   const wrap = deviceAvailWrap(q);
   const limit = min(min(most, roomLeft(q)), n - slot);
   if (!limit) return 0;
-  const gpaLanes = firstGpaLanes(core(q));
-  const bytesLanes = firstSizeLanes(core(q));
+  const gpaLanes = fours ? firstGpaLanes(core(q)) : i32x4.splat(0);
+  const bytesLanes = fours ? firstSizeLanes(core(q)) : i32x4.splat(0);
   const available = singleFlags(wrap);
   let head = descAt(desc(q), slot);
   const end = descAt(head, limit);
@@ -170,11 +173,18 @@ function useSinglesInOrder(q: usize, most: u32, fours: bool): u32 {
   } while (head < end);
   const i = limit - <u32>(end - head) / VIRTQ_DESC_SIZE;
   if (fours) countFours(q, groups);
-  moveOverLists(q, advanceSlot(slot, i, n), advanceWrap(slot, wrap, i, n), i);
+  moveOverRun(q, slot, i, n);
   setDeviceBatchCount(q, open);
   setDeviceBatchLast(q, last);
   if (i) setDeviceBatchLength(q, 0);
   return i;
+}
+
+/** The same after `count` lists of one descriptor from `slot` on, at most up to the ring's end. */
+@inline
+function moveOverRun(q: usize, slot: u32, count: u32, n: u32): void {
+  if (slot + count == n) moveOverLists(q, 0, deviceAvailWrap(q) ^ 1, count);
+  else moveOverLists(q, slot + count, deviceAvailWrap(q), count);
 }
 
 /** The available position after `count` lists that were used at once. */

@@ -142,11 +142,13 @@ function takeChains(q: usize, from: u32, limit: u32): i32 {
     const element = usedElement(usedElementAt(area, (used + taken) & (n - 1)));
     const id = <u32>element;
     let length = <u32>(element >>> 32);
-    code = judgeUsed(q, id, length);
-    if (code < 0) break;
     const entry = shadowAt(shadow, id);
+    if (id >= n || !shadowCount(entry) || <u64>length > shadowWritable(entry)) {
+      code = judgeUsed(q, id, length);
+      if (code < 0) break;
+      length = <u32>shadowWritable(entry); // clampUsedLength
+    }
     const held = shadowHead(entry);
-    length = <u32>min(<u64>length, shadowWritable(entry)); // clampUsedLength
     setUsedRecord(usedRecordAt(records, taken), headToken(held, id), length);
     // The chain's descriptors go back to the front of the free list, in the chain's own order.
     freed += headCount(held);

@@ -104,6 +104,22 @@ describe.each(["split", "packed"] as const)("%s", (layout) => {
     expect(queue.device.complete(queue.q, token, 16)).toBe(0);
   });
 
+  test("run uses chains over the ring's end, while others that lie across it are in flight", () => {
+    const queue = new RawQueue(layout);
+    for (const token of queue.offer(6)) expect(queue.device.complete(queue.q, token, 0)).toBe(0);
+    queue.device.publish(queue.q);
+    expect(queue.driver.takeUsed(queue.q, 8)).toBe(6);
+    const held = queue.offer(2); // the last two slots: used positions go on there, available ones behind them
+    for (let i = 0; i < 3; i++) expect(queue.add([[0x8000, 4]], [])).toBe(1);
+    queue.driver.publish(queue.q);
+    expect(queue.device.run(queue.q, abi.BACKEND_SINK, 3)).toBe(3);
+    queue.device.publish(queue.q);
+    expect(queue.driver.takeUsed(queue.q, 8)).toBe(3);
+    for (const token of held) expect(queue.device.complete(queue.q, token, 0)).toBe(0);
+    queue.device.publish(queue.q);
+    expect(queue.driver.takeUsed(queue.q, 8)).toBe(2);
+  });
+
   test("a chain in flight is not served by run as well", () => {
     const queue = new RawQueue(layout);
     queue.offer(1);
