@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from "vitest";
 import * as abi from "../../assembly/abi";
-import { HEAD_IN_FLIGHT } from "../../src/spec/result";
+import { DESC_OUT_OF_GUEST, HEAD_IN_FLIGHT } from "../../src/spec/result";
 import { Random } from "../property/random";
 import { RawQueue } from "./raw-queue";
 import { ONE_BY_ONE, RUN, TwinQueues, type TwinSetup, type TwinWays } from "./twin-queues";
@@ -118,6 +118,16 @@ describe.each(["split", "packed"] as const)("%s", (layout) => {
     for (const token of held) expect(queue.device.complete(queue.q, token, 0)).toBe(0);
     queue.device.publish(queue.q);
     expect(queue.driver.takeUsed(queue.q, 8)).toBe(2);
+  });
+
+  test.each(["take", "takeFlat"] as const)("%s refuses a writable buffer in read-only memory", (take) => {
+    const queue = new RawQueue(layout);
+    expect(queue.add([], [[0x8000, 16]])).toBe(1);
+    queue.driver.publish(queue.q);
+    const words = queue.core.words();
+    const core = words[(queue.q + abi.QUEUE_CORE) >>> 2] ?? 0;
+    words[(core + abi.CORE_REGIONS + abi.REGION_READ_ONLY) >>> 2] = 1;
+    expect(queue.device[take](queue.q, 1)).toBe(DESC_OUT_OF_GUEST);
   });
 
   test("a chain in flight is not served by run as well", () => {
