@@ -47,14 +47,31 @@ export function deviceExchange(q: usize, count: u32, max: u32): i32 {
  * @returns the used buffers; or the first error, the driver's half first
  */
 export function queueRoundTrip(driver: usize, device: usize, kind: u32, chains: u32): i32 {
-  const packed = layout(driver) == LAYOUT_PACKED;
-  const added = packed ? packedAdd(driver, chains) : splitAdd(driver, chains);
+  return layout(driver) == LAYOUT_PACKED
+    ? packedTrip(driver, device, kind, chains)
+    : splitTrip(driver, device, kind, chains);
+}
+
+function splitTrip(driver: usize, device: usize, kind: u32, chains: u32): i32 {
+  const added = splitAdd(driver, chains);
   if (added <= 0) return added;
-  const shown = packed ? packedPublish(driver) : splitPublish(driver);
+  const shown = splitPublish(driver);
   if (shown < 0) return shown;
-  const served = packed ? packedRun(device, kind, added) : splitRun(device, kind, added);
+  const served = splitRun(device, kind, added);
   if (served < 0) return served;
-  const used = packed ? packedDevicePublish(device) : splitDevicePublish(device);
+  const used = splitDevicePublish(device);
   if (used < 0) return used;
-  return packed ? packedTakeUsed(driver, chains) : splitTakeUsed(driver, chains);
+  return splitTakeUsed(driver, chains);
+}
+
+function packedTrip(driver: usize, device: usize, kind: u32, chains: u32): i32 {
+  const added = packedAdd(driver, chains);
+  if (added <= 0) return added;
+  const shown = packedPublish(driver);
+  if (shown < 0) return shown;
+  const served = packedRun(device, kind, added);
+  if (served < 0) return served;
+  const used = packedDevicePublish(device);
+  if (used < 0) return used;
+  return packedTakeUsed(driver, chains);
 }

@@ -26,6 +26,7 @@ import {
 } from "./layout";
 
 /** Shows what was added to the device (§2.7.13); 1: the device wants a notification. */
+@inline
 export function publish(q: usize): i32 {
   if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
   if (driverError(q)) return QUEUE_BROKEN;
