@@ -49,7 +49,9 @@ export function publish(q: usize): i32 {
   if (bits & FEATURE_NOTIFICATION_DATA) setDriverKickValue(q, notifyId(q) | (offWrap(slot, wrap) << 16));
   if (!pending) return 0;
   const logged = (bits & OPTION_LOG) != 0;
-  if (logged && !driverLogReserve(q)) return BUFFER_TOO_SHORT;
+  if (logged) {
+    if (!driverLogReserve(q)) return BUFFER_TOO_SHORT;
+  }
   // Barrier A (pairs with take in device.ts): the list before its head's flags, §2.8.17.
   const head = descAt(desc(q), driverPendingSlot(q));
   setDescFlags(head, driverPendingFlags(q));

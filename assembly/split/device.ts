@@ -237,7 +237,9 @@ export function publish(q: usize): i32 {
   if (deviceError(q)) return QUEUE_BROKEN;
   const bits = features(q);
   const logged = (bits & OPTION_LOG) != 0;
-  if (logged && !deviceLogReserve(q)) return BUFFER_TOO_SHORT;
+  if (logged) {
+    if (!deviceLogReserve(q)) return BUFFER_TOO_SHORT;
+  }
   if (deviceBatchCount(q)) closeBatch(q);
   const pending = devicePending(q);
   if (!pending) return 0;

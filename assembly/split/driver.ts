@@ -26,7 +26,6 @@ import {
 } from "./layout";
 
 /** Shows what was added to the device (§2.7.13); 1: the device wants a notification. */
-@inline
 export function publish(q: usize): i32 {
   if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
   if (driverError(q)) return QUEUE_BROKEN;
@@ -37,7 +36,9 @@ export function publish(q: usize): i32 {
   if (bits & FEATURE_NOTIFICATION_DATA) setDriverKickValue(q, notifyId(q) | (next << 16));
   if (!pending) return 0;
   const logged = (bits & OPTION_LOG) != 0;
-  if (logged && !driverLogReserve(q)) return BUFFER_TOO_SHORT;
+  if (logged) {
+    if (!driverLogReserve(q)) return BUFFER_TOO_SHORT;
+  }
   // Barrier A (pairs with take in device.ts): entries before the index, §2.7.13.3.1.
   setAvailIdx(driverArea(q), next);
   if (logged) driverTouched(q, driverArea(q) + 2, 2);
