@@ -323,7 +323,7 @@ export function publish(q: usize): i32 {
   if (deviceBatchCount(q)) closeBatch(q);
   const pending = devicePending(q);
   if (!pending) return 0;
-  // Barrier C (pairs with takeUsed in driver.ts): ID and length before the flags.
+  // Barrier C (pairs with takeUsed in reclaim.ts): ID and length before the flags.
   const first = descAt(desc(q), devicePendingSlot(q));
   setDescFlags(first, devicePendingFlags(q));
   deviceTouched(q, first + 14, 2);

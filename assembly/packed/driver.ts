@@ -1,5 +1,5 @@
-// The driver half of a packed virtqueue: supplies buffers and takes them back (§2.8.17, §2.8.18).
-// Trusts nothing that the device wrote: a used descriptor is an ID and a length, the rest is in the shadow.
+// The driver half of a packed virtqueue shows the device what add.ts added, and says when it wants to hear of used
+// buffers (§2.8.17, §2.8.18, §2.8.10).
 import {
   PACKED_DESC_FLAGS,
   RING_EVENT_FLAGS_DESC,
@@ -52,7 +52,7 @@ export function publish(q: usize): i32 {
   if (logged) {
     if (!driverLogReserve(q)) return BUFFER_TOO_SHORT;
   }
-  // Barrier A (pairs with take in device.ts): the list before its head's flags, §2.8.17.
+  // Barrier A (pairs with take in take.ts): the list before its head's flags, §2.8.17.
   const head = descAt(desc(q), driverPendingSlot(q));
   setDescFlags(head, driverPendingFlags(q));
   if (logged) driverTouched(q, head + PACKED_DESC_FLAGS, 2);

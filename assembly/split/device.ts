@@ -244,7 +244,7 @@ export function publish(q: usize): i32 {
   const pending = devicePending(q);
   if (!pending) return 0;
   const next = deviceUsed(q);
-  // Barrier C (pairs with takeUsed in driver.ts): elements before the index, §2.7.8.2.
+  // Barrier C (pairs with takeUsed in reclaim.ts): elements before the index, §2.7.8.2.
   setUsedIdx(deviceArea(q), next);
   if (logged) deviceTouched(q, deviceArea(q) + VIRTQ_USED_IDX, 2);
   setDevicePending(q, 0);

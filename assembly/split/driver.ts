@@ -1,5 +1,5 @@
-// The driver half of a split virtqueue: supplies buffers and takes them back (§2.7.13, §2.7.14).
-// Trusts nothing that the device wrote: chains are freed from the shadow, never from the table in guest memory.
+// The driver half of a split virtqueue shows the device what add.ts added, and says when it wants to hear of used buffers
+// (§2.7.13.3, §2.7.13.4, §2.7.7, §2.7.14).
 import { BAD_ARGUMENT, BUFFER_TOO_SHORT, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
 import { VIRTQ_AVAIL_F_NO_INTERRUPT, VIRTQ_USED_F_NO_NOTIFY } from "../../src/spec/split";
 import { FEATURE_EVENT_IDX, FEATURE_NOTIFICATION_DATA, LAYOUT_SPLIT, OPTION_LOG } from "../abi";
@@ -39,7 +39,7 @@ export function publish(q: usize): i32 {
   if (logged) {
     if (!driverLogReserve(q)) return BUFFER_TOO_SHORT;
   }
-  // Barrier A (pairs with take in device.ts): entries before the index, §2.7.13.3.1.
+  // Barrier A (pairs with take in take.ts): entries before the index, §2.7.13.3.1.
   setAvailIdx(driverArea(q), next);
   if (logged) driverTouched(q, driverArea(q) + 2, 2);
   setDriverPending(q, 0);
