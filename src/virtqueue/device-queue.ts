@@ -9,6 +9,7 @@ import { VirtioError } from "../errors";
 import { IN_ORDER_VIOLATION, QUEUE_BROKEN } from "../spec/result";
 import { Chain } from "./chain";
 import { FlatList } from "./flat-list";
+import { InOrderTurns } from "./in-order-turns";
 import { ringAreas } from "./layout";
 import { type QueueImage, restoreHalf, saveHalf } from "./queue-image";
 import { QueueTally } from "./queue-tally";
@@ -71,12 +72,9 @@ export class DeviceQueue extends RingHalf {
   readonly #onTouched: DeviceQueueOptions["onTouched"];
   /** What is told of the ring with `wholeAreas`: where buffers are used, and where notifications are asked for. */
   readonly #whole: { readonly used: TouchedRange; readonly event: TouchedRange } | undefined;
-  /** IN_ORDER: tokens in the order of taking, a ring of `size`, and completions that wait for their turn. */
-  readonly #order: Uint32Array;
-  #orderFirst = 0;
-  #orderCount = 0;
+  /** With IN_ORDER: chains in flight, and completions that wait for their turn. */
+  readonly #turns: InOrderTurns;
   #notify = false;
-  readonly #held = new Map<number, number>();
 
   /** @throws VirtioError BAD_ARGUMENT, QUEUE_SIZE_INVALID, RING_ALIGN, RING_ADDR_OVERFLOW, RING_OUT_OF_GUEST, RING_OVERLAP */
   constructor(core: Core, options: DeviceQueueOptions) {
@@ -90,7 +88,7 @@ export class DeviceQueue extends RingHalf {
     this.#list = new FlatList(core, this.#chainsAt >>> 2);
     this.#completions = (this.q + this.state.deviceRecords) >>> 2;
     this.#records = new Uint32Array(this.batch);
-    this.#order = new Uint32Array(this.ring.inOrder ? this.size : 0);
+    this.#turns = new InOrderTurns(this.ring.inOrder ? this.size : 0);
     this.#onTouched = options.onTouched;
     this.#count = options.tally ?? new QueueTally();
     this.tally = this.#count;
@@ -155,7 +153,7 @@ export class DeviceQueue extends RingHalf {
   /** Notes what was taken into the flat list. */
   #noteFlat(taken: number): void {
     this.#listed = taken;
-    if (this.ring.inOrder) this.#list.forEach(taken, (token) => this.#append(token));
+    if (this.ring.inOrder) this.#list.forEach(taken, (token) => this.#turns.append(token));
   }
 
   /** Before the flat list is gone, or its chains are used one by one: what the tally will want to know of them. */
@@ -187,7 +185,7 @@ export class DeviceQueue extends RingHalf {
     const { inOrder } = this.ring;
     for (let i = 0; i < taken; i++) {
       const token = words[at] ?? 0;
-      if (inOrder) this.#append(token);
+      if (inOrder) this.#turns.append(token);
       const low = words[at + READABLE] ?? 0;
       const high = words[at + READABLE + 1] ?? 0;
       this.#readable[token & 0xffff] = high === 0 ? low : low + high * 2 ** 32;
@@ -244,7 +242,7 @@ export class DeviceQueue extends RingHalf {
     if (code === 0) {
       this.#used(token, written);
       if (this.ring.inOrder) this.#releaseHeld();
-    } else if (code === IN_ORDER_VIOLATION) this.#held.set(token, written);
+    } else if (code === IN_ORDER_VIOLATION) this.#turns.held.set(token, written);
     else if (code !== QUEUE_BROKEN) throw this.mistake(code);
   }
 
@@ -254,7 +252,7 @@ export class DeviceQueue extends RingHalf {
       throw new VirtioError("BAD_ARGUMENT", `${written} bytes written is not in 0…4294967295`);
     }
     const known = Number.isInteger(token) && token > 0 && token <= 0x7fffffff;
-    if (!known || (this.#held.size && this.#held.has(token))) {
+    if (!known || (this.#turns.held.size && this.#turns.held.has(token))) {
       throw new VirtioError("COMPLETE_UNKNOWN", `queue ${this.index}: token ${token} is not in flight`, {
         queue: this.index,
       });
@@ -330,11 +328,11 @@ export class DeviceQueue extends RingHalf {
     this.#judgeBatch(count);
     let done = 0;
     try {
-      if (!this.#held.size) done = Math.max(this.#verbs.completeFlat(this.q, count), 0);
+      if (!this.#turns.held.size) done = Math.max(this.#verbs.completeFlat(this.q, count), 0);
     } catch (cause) {
       throw this.#trap(cause);
     }
-    if (this.ring.inOrder) for (let i = 0; i < done; i++) this.#shift();
+    if (this.ring.inOrder) for (let i = 0; i < done; i++) this.#turns.shift();
     this.#usedFlat(done);
     this.#completeRest(done, count);
   }
@@ -426,30 +424,14 @@ export class DeviceQueue extends RingHalf {
     return this.#notify;
   }
 
-  /** Notes a taken chain behind those taken before it. */
-  #append(token: number): void {
-    const at = this.#orderFirst + this.#orderCount++;
-    this.#order[at < this.size ? at : at - this.size] = token;
-  }
-
-  /** Forgets the oldest chain. */
-  #shift(): void {
-    this.#orderFirst = this.#orderFirst + 1 === this.size ? 0 : this.#orderFirst + 1;
-    this.#orderCount--;
-  }
-
   /** After the oldest chain has been used: those behind it whose completion waited. */
   #releaseHeld(): void {
-    this.#shift();
-    while (this.#held.size && this.#orderCount) {
-      const token = this.#order[this.#orderFirst] ?? 0;
-      const written = this.#held.get(token);
-      if (written === undefined) return;
-      this.#held.delete(token);
-      const code = this.#verbs.complete(this.q, token, written);
+    this.#turns.shift();
+    for (let next = this.#turns.releaseOldest(); next !== undefined; next = this.#turns.releaseOldest()) {
+      const code = this.#verbs.complete(this.q, next.token, next.written);
       if (code < 0) throw this.mistake(code);
-      this.#used(token, written);
-      this.#shift();
+      this.#used(next.token, next.written);
+      this.#turns.shift();
     }
   }
 
@@ -460,11 +442,12 @@ export class DeviceQueue extends RingHalf {
    */
   undo(token: number): void {
     this.assertAlive();
-    if (this.#held.has(token)) throw new VirtioError("BAD_ARGUMENT", `token ${token} has been completed`);
+    if (this.#turns.held.has(token))
+      throw new VirtioError("BAD_ARGUMENT", `token ${token} has been completed`);
     const code = this.#verbs.undo(this.q, token);
     if (code === QUEUE_BROKEN) return;
     if (code < 0) throw this.mistake(code);
-    if (this.ring.inOrder) this.#orderCount--;
+    if (this.ring.inOrder) this.#turns.drop();
   }
 
   /** Shows what was used to the driver. True: send it a used buffer notification. */
@@ -576,7 +559,7 @@ export class DeviceQueue extends RingHalf {
   save(): QueueImage {
     this.assertAlive();
     this.#completeStaged();
-    return saveHalf(this, this.core, [...this.#held]);
+    return saveHalf(this, this.core, [...this.#turns.held]);
   }
 
   /**
@@ -586,29 +569,17 @@ export class DeviceQueue extends RingHalf {
    */
   static restore(core: Core, options: DeviceQueueOptions, image: QueueImage): DeviceQueue {
     const queue = restoreHalf(image, options, () => new DeviceQueue(core, options), core);
-    queue.#rebuildOrder(image);
+    if (queue.ring.inOrder) queue.#turns.restore(image.inFlight, image.held);
     return queue;
-  }
-
-  #rebuildOrder(image: QueueImage): void {
-    if (!this.ring.inOrder) return;
-    image.inFlight.forEach((token, i) => {
-      this.#order[i] = token;
-    });
-    this.#orderFirst = 0;
-    this.#orderCount = image.inFlight.length;
-    for (const [token, written] of image.held) this.#held.set(token, written);
   }
 
   /** As after a queue reset (§2.6.1): indices and wrap counters restart, tokens in flight are stale. */
   reset(): void {
     this.assertAlive();
     this.core.exports.deviceReset(this.q);
-    this.#orderFirst = 0;
-    this.#orderCount = 0;
     this.#listed = 0;
     this.#staged = 0;
-    this.#held.clear();
+    this.#turns.clear();
     this.healed();
   }
 
