@@ -180,6 +180,8 @@ export class DeviceQueue extends RingHalf {
   /** Notes where each record is; recovered chains are given back at once and not counted. */
   #indexRecords(taken: number): number {
     const words = this.core.words();
+    const records = this.#records;
+    const readable = this.#readable;
     let at = this.#chainsAt >>> 2;
     let good = 0;
     const { inOrder } = this.ring;
@@ -188,13 +190,13 @@ export class DeviceQueue extends RingHalf {
       if (inOrder) this.#turns.append(token);
       const low = words[at + READABLE] ?? 0;
       const high = words[at + READABLE + 1] ?? 0;
-      this.#readable[token & 0xffff] = high === 0 ? low : low + high * 2 ** 32;
+      readable[token & 0xffff] = high === 0 ? low : low + high * 2 ** 32;
       const code = words[at + 3] ?? 0;
       if (code) {
         this.complete(token, 0);
         this.reported(code | 0);
       } else {
-        this.#records[good++] = at;
+        records[good++] = at;
       }
       at += recordWords(words, at);
     }
@@ -291,16 +293,28 @@ export class DeviceQueue extends RingHalf {
       throw this.#trap(cause);
     }
     const words = this.core.words();
+    const readable = this.#readable;
+    let toDevice = 0;
+    let fromDevice = 0;
+    const rest = this.#completions + 2 * done;
+    for (let at = this.#completions; at < rest; at += 2) {
+      toDevice += readable[(words[at] ?? 0) & 0xffff] ?? 0;
+      fromDevice += words[at + 1] ?? 0;
+    }
+    this.#count.chains += done;
+    this.#count.bytesToDevice += toDevice;
+    this.#count.bytesFromDevice += fromDevice;
+    this.#unshown += done;
+    if (done < count) this.#completeEach(rest, count - done);
+  }
+
+  /** Completes staged chains one by one, from a word of the completion records on; a mistake about one stops no other. */
+  #completeEach(from: number, count: number): void {
+    const words = this.core.words();
     const mistakes: unknown[] = [];
-    for (let i = 0, at = this.#completions; i < count; i++, at += 2) {
-      const token = words[at] ?? 0;
-      const written = words[at + 1] ?? 0;
-      if (i < done) {
-        this.#used(token, written);
-        continue;
-      }
+    for (let at = from; at < from + 2 * count; at += 2) {
       try {
-        this.complete(token, written);
+        this.complete(words[at] ?? 0, words[at + 1] ?? 0);
       } catch (mistake) {
         mistakes.push(mistake);
       }
