@@ -1,6 +1,6 @@
 /**
  * The device half of one virtqueue: takes chains, hands them to a model, uses them in any order (§2.7.6 to §2.7.10;
- * §2.8.6 to §2.8.10). With IN_ORDER a completion is held back until its turn. Batched calls allocate nothing.
+ * §2.8.6 to §2.8.10). With IN_ORDER a completion is held back until its turn. Batched calls allocate nothing for a chain.
  */
 import * as abi from "../../assembly/abi";
 import type { Core } from "../core/core";
@@ -301,10 +301,7 @@ export class DeviceQueue extends RingHalf {
       toDevice += readable[(words[at] ?? 0) & 0xffff] ?? 0;
       fromDevice += words[at + 1] ?? 0;
     }
-    this.#count.chains += done;
-    this.#count.bytesToDevice += toDevice;
-    this.#count.bytesFromDevice += fromDevice;
-    this.#unshown += done;
+    this.#countUsed(done, { readable: toDevice, written: fromDevice });
     if (done < count) this.#completeEach(rest, count - done);
   }
 
@@ -347,19 +344,22 @@ export class DeviceQueue extends RingHalf {
       throw this.#trap(cause);
     }
     if (this.ring.inOrder) for (let i = 0; i < done; i++) this.#turns.shift();
-    this.#usedFlat(done);
+    if (done > 0) {
+      this.#countUsed(done, this.#list.bytes(done));
+      this.#listed = Math.max(this.#listed - done, 0);
+    }
     this.#completeRest(done, count);
   }
 
-  /** Counts the first chains of the flat list as used. */
-  #usedFlat(count: number): void {
-    if (count === 0) return;
-    const { readable, written } = this.#list.bytes(count);
-    this.#listed = Math.max(this.#listed - count, 0);
-    this.#count.chains += count;
+  /** Counts chains that were used together. */
+  #countUsed(
+    chains: number,
+    { readable, written }: { readonly readable: number; readonly written: number },
+  ): void {
+    this.#count.chains += chains;
     this.#count.bytesToDevice += readable;
     this.#count.bytesFromDevice += written;
-    this.#unshown += count;
+    this.#unshown += chains;
   }
 
   #judgeBatch(count: number): void {
@@ -398,28 +398,24 @@ export class DeviceQueue extends RingHalf {
       this.#notify = this.publish();
       return this.takeBatch(max);
     }
+    this.#completeStaged();
     this.#notify = false;
-    const before = { ...this.#count };
-    const unshown = this.#unshown;
-    const listed = this.#listed;
-    this.#usedFlat(count); // the list is gone afterwards
-    this.#keepList();
+    const used = this.#list.bytes(count); // the list is gone afterwards
+    if (count < this.#listed) this.#keepList();
     let code = 0;
     try {
       code = this.core.exports.deviceExchange(this.q, count, countOf(max));
     } catch (cause) {
       throw this.#trap(cause);
     }
-    if (code >= abi.EXCHANGE_REFUSED || code === QUEUE_BROKEN) {
-      const done = Math.max(code - abi.EXCHANGE_REFUSED, 0);
-      Object.assign(this.#count, before);
-      this.#unshown = unshown;
-      this.#listed = listed;
-      if (code === QUEUE_BROKEN) return 0;
-      this.#usedFlat(done);
+    if (code === QUEUE_BROKEN) return 0;
+    if (code >= abi.EXCHANGE_REFUSED) {
+      const done = code - abi.EXCHANGE_REFUSED;
+      this.#countUsed(done, this.#list.bytes(done));
       this.#completeRest(done, count);
       return 0;
     }
+    this.#countUsed(count, used);
     this.#notify = code >= abi.EXCHANGE_NOTIFY;
     this.#shown(this.#notify);
     if (!this.#notify) {
@@ -456,6 +452,7 @@ export class DeviceQueue extends RingHalf {
    */
   undo(token: number): void {
     this.assertAlive();
+    this.#completeStaged();
     if (this.#turns.held.has(token))
       throw new VirtioError("BAD_ARGUMENT", `token ${token} has been completed`);
     const code = this.#verbs.undo(this.q, token);

@@ -76,6 +76,19 @@ describe.each(["split", "packed"] as const)("completeLater, %s", (layout) => {
     expect(device.tally.chains).toBe(1);
   });
 
+  it("an exchange shows them, and nothing that was completed can be given back", () => {
+    const { device, offer, tokens, lengths } = open({});
+    offer(2);
+    const [first = 0, second = 0] = tokens();
+    device.completeLater(first, 5);
+    expect(device.exchange(0)).toBe(0);
+    expect(lengths()).toEqual([5]);
+    device.completeLater(second, 6);
+    expect(() => device.undo(second)).toThrow(expect.objectContaining({ code: "COMPLETE_UNKNOWN" }));
+    device.publish();
+    expect(lengths()).toEqual([6]);
+  });
+
   it("takes numbers alone that complete takes", () => {
     const { device } = open({});
     for (const [token, written] of [
