@@ -40,7 +40,7 @@ export const QUEUE_FOURS = 108;
 export const QUEUE_FAULT_VALUE = 112;
 export const QUEUE_FAULT_BOUND = 120;
 
-export const DRIVER_ERROR = 128;
+export const DRIVER_STATE = 128;
 export const DRIVER_AVAIL = 132;
 export const DRIVER_AVAIL_WRAP = 136;
 export const DRIVER_PENDING = 140;
@@ -57,7 +57,7 @@ export const DRIVER_BATCH_LENGTH = 180;
 export const DRIVER_KICK_VALUE = 184;
 export const DRIVER_LOG_COUNT = 188;
 
-export const DEVICE_ERROR = 192;
+export const DEVICE_STATE = 192;
 export const DEVICE_AVAIL = 196;
 export const DEVICE_AVAIL_WRAP = 200;
 export const DEVICE_USED = 204;

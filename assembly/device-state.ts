@@ -1,6 +1,6 @@
 // The device line of the queue struct (drawn in queue-state.ts): what the device half alone writes.
 import {
-  DEVICE_ERROR,
+  DEVICE_STATE,
   DEVICE_AVAIL,
   DEVICE_AVAIL_WRAP,
   DEVICE_USED,
@@ -18,16 +18,16 @@ import {
   DEVICE_LOG_COUNT,
 } from "./abi";
 
-
+/** LAYOUT_SPLIT or LAYOUT_PACKED while this half is in service, LAYOUT_NONE before and after; or the error that broke it. */
 @inline
-export function deviceError(q: usize): i32 {
-  return load<i32>(q, DEVICE_ERROR);
+export function deviceState(q: usize): i32 {
+  return load<i32>(q, DEVICE_STATE);
 }
 
 
 @inline
-export function setDeviceError(q: usize, value: i32): void {
-  store<i32>(q, value, DEVICE_ERROR);
+export function setDeviceState(q: usize, value: i32): void {
+  store<i32>(q, value, DEVICE_STATE);
 }
 
 
@@ -208,4 +208,16 @@ export function deviceLogCount(q: usize): u32 {
 @inline
 export function setDeviceLogCount(q: usize, value: u32): void {
   store<u32>(q, value, DEVICE_LOG_COUNT);
+}
+
+/** Split: the index that the driver was shown last (§2.7.8). It takes the place of packed's pending slot. */
+@inline
+export function deviceShown(q: usize): u32 {
+  return load<u32>(q, DEVICE_PENDING_SLOT);
+}
+
+
+@inline
+export function setDeviceShown(q: usize, value: u32): void {
+  store<u32>(q, value, DEVICE_PENDING_SLOT);
 }

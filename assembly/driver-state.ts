@@ -1,6 +1,6 @@
 // The driver line of the queue struct (drawn in queue-state.ts): what the driver half alone writes.
 import {
-  DRIVER_ERROR,
+  DRIVER_STATE,
   DRIVER_AVAIL,
   DRIVER_AVAIL_WRAP,
   DRIVER_PENDING,
@@ -18,16 +18,16 @@ import {
   DRIVER_LOG_COUNT,
 } from "./abi";
 
-
+/** LAYOUT_SPLIT or LAYOUT_PACKED while this half is in service, LAYOUT_NONE before and after; or the error that broke it. */
 @inline
-export function driverError(q: usize): i32 {
-  return load<i32>(q, DRIVER_ERROR);
+export function driverState(q: usize): i32 {
+  return load<i32>(q, DRIVER_STATE);
 }
 
 
 @inline
-export function setDriverError(q: usize, value: i32): void {
-  store<i32>(q, value, DRIVER_ERROR);
+export function setDriverState(q: usize, value: i32): void {
+  store<i32>(q, value, DRIVER_STATE);
 }
 
 
@@ -202,4 +202,22 @@ export function driverLogCount(q: usize): u32 {
 @inline
 export function setDriverLogCount(q: usize, value: u32): void {
   store<u32>(q, value, DRIVER_LOG_COUNT);
+}
+
+/** Split: the index that the device was shown last (§2.7.6). It takes the place of packed's pending slot. */
+@inline
+export function driverShown(q: usize): u32 {
+  return load<u32>(q, DRIVER_PENDING_SLOT);
+}
+
+
+@inline
+export function setDriverShown(q: usize, value: u32): void {
+  store<u32>(q, value, DRIVER_PENDING_SLOT);
+}
+
+/** Split: chains in flight, added and not yet taken back. */
+@inline
+export function driverDistance(q: usize): u32 {
+  return (driverAvail(q) - driverUsed(q)) & 0xffff;
 }

@@ -1,15 +1,14 @@
 // Several verbs in one crossing, for either layout: a device's round, and a whole trip through a ring whose device
 // lives in WASM. They call what the host would call, in the same order, so every check and result is the verbs' own.
-import { QUEUE_BROKEN, QUEUE_NOT_READY } from "../src/spec/result";
 import { EXCHANGE_NOTIFY, EXCHANGE_REFUSED, LAYOUT_PACKED, LAYOUT_SPLIT } from "./abi";
-import { deviceError } from "./device-state";
+import { deviceState } from "./device-state";
 import { add as packedAdd } from "./packed/add";
 import { completeFlat as packedCompleteFlat, publish as packedDevicePublish } from "./packed/device";
 import { publish as packedPublish } from "./packed/driver";
 import { takeUsed as packedTakeUsed } from "./packed/reclaim";
 import { run as packedRun } from "./packed/run";
 import { takeFlat as packedTakeFlat } from "./packed/take";
-import { layout } from "./queue-state";
+import { layout, refusal } from "./queue-state";
 import { completeFlat as splitCompleteFlat, publish as splitDevicePublish } from "./split/device";
 import { add as splitAdd } from "./split/add";
 import { publish as splitPublish } from "./split/driver";
@@ -26,9 +25,8 @@ import { takeFlat as splitTakeFlat } from "./split/take";
  *   completed before one was refused; nothing was shown or taken.
  */
 export function deviceExchange(q: usize, count: u32, max: u32): i32 {
-  const packed = layout(q) == LAYOUT_PACKED;
-  if (!packed && layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
-  if (deviceError(q)) return QUEUE_BROKEN;
+  const packed = deviceState(q) == LAYOUT_PACKED;
+  if (!packed && deviceState(q) != LAYOUT_SPLIT) return refusal(deviceState(q));
   if (count) {
     const completed = packed ? packedCompleteFlat(q, count) : splitCompleteFlat(q, count);
     if (completed < <i32>count) return EXCHANGE_REFUSED | (completed < 0 ? 0 : completed);

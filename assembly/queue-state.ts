@@ -6,14 +6,16 @@
 //                 driverRecords deviceRecords recordBytes tableLimit tables tableEntries u64 tablesGpa
 //   +64  set-up   layout roles maxSize notifyId batch driverLog deviceLog logEntries
 //                 copyBase copyBytes copyPosition fours u64 faultValue u64 faultBound
-//   +128 driver   error avail availWrap pending pendingSlot pendingFlags used usedWrap
+//   +128 driver   state avail availWrap pending pendingSlot pendingFlags used usedWrap
 //                 freeHead freeCount inFlight oldest batchEnd batchLength kickValue logCount
-//   +192 device   error avail availWrap used usedWrap pending pendingSlot pendingFlags
+//   +192 device   state avail availWrap used usedWrap pending pendingSlot pendingFlags
 //                 freeHead inFlight inFlightDescriptors taken batchCount batchLast batchLength logCount
 //
-// Split: avail and used are free-running 16-bit indices, what is pending included. Packed: ring slots, with
-// their wrap counters beside them; `pending` counts chains in split, descriptors in packed.
+// Split: avail and used are free-running 16-bit indices, what is pending included; pendingSlot is the index shown last,
+// and what is pending, or in flight for the driver, is a distance. Packed: ring slots, with their wrap counters beside
+// them; pending counts descriptors.
 // Addresses are linear; bases and lengths in bytes.
+import { QUEUE_BROKEN, QUEUE_NOT_READY } from "../src/spec/result";
 import {
   FEATURE_EVENT_IDX,
   FEATURE_IN_ORDER,
@@ -314,6 +316,11 @@ export function hasFours(q: usize): bool {
 @inline
 export function countFours(q: usize, groups: u32): void {
   store<u32>(q, load<u32>(q, QUEUE_FOURS) + groups, QUEUE_FOURS);
+}
+
+/** Why a half in this state doesn't do what it was asked for: it was broken, or is out of service, or of the other layout. */
+export function refusal(state: i32): i32 {
+  return state < 0 ? QUEUE_BROKEN : QUEUE_NOT_READY;
 }
 
 /** Keeps the two numbers of an error for its message, what was found and what it was held against; gives the code. */

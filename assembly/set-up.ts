@@ -33,12 +33,13 @@ import {
   setDeviceAvail,
   setDeviceAvailWrap,
   setDeviceBatchCount,
-  setDeviceError,
+  setDeviceState,
   setDeviceFreeHead,
   setDeviceInFlight,
   setDeviceInFlightDescriptors,
   setDeviceLogCount,
   setDevicePending,
+  setDeviceShown,
   setDeviceTaken,
   setDeviceUsed,
   setDeviceUsedWrap,
@@ -47,7 +48,7 @@ import {
   setDriverAvail,
   setDriverAvailWrap,
   setDriverBatchEnd,
-  setDriverError,
+  setDriverState,
   setDriverFreeCount,
   setDriverFreeHead,
   setDriverInFlight,
@@ -55,6 +56,7 @@ import {
   setDriverLogCount,
   setDriverOldest,
   setDriverPending,
+  setDriverShown,
   setDriverUsed,
   setDriverUsedWrap,
 } from "./driver-state";
@@ -63,6 +65,7 @@ import {
   core,
   deviceShadow,
   driverShadow,
+  layout,
   maxSize,
   notifyId,
   roles,
@@ -223,6 +226,8 @@ export function queueSetTables(q: usize, low: u32, high: u32, entries: u32): i32
 /** Takes a queue out of service: every verb answers QUEUE_NOT_READY from here on. */
 export function queueTearDown(q: usize): void {
   setLayout(q, LAYOUT_NONE);
+  setDriverState(q, LAYOUT_NONE);
+  setDeviceState(q, LAYOUT_NONE);
 }
 
 /** Stale tokens for whatever is in flight, and a free list 0, 1, 2… */
@@ -238,10 +243,11 @@ function resetShadow(shadow: usize, n: u32): void {
 /** The driver half as after a reset (§2.4, §2.6.1): indices 0, wrap counters 1, nothing in flight. */
 export function driverReset(q: usize): void {
   resetShadow(driverShadow(q), maxSize(q));
-  setDriverError(q, 0);
+  setDriverState(q, layout(q));
   setDriverAvail(q, 0);
   setDriverAvailWrap(q, 1);
   setDriverPending(q, 0);
+  setDriverShown(q, 0);
   setDriverUsed(q, 0);
   setDriverUsedWrap(q, 1);
   setDriverFreeHead(q, 0);
@@ -256,12 +262,13 @@ export function driverReset(q: usize): void {
 /** The device half as after a reset (§2.4, §2.6.1): indices 0, wrap counters 1, nothing in flight. */
 export function deviceReset(q: usize): void {
   resetShadow(deviceShadow(q), maxSize(q));
-  setDeviceError(q, 0);
+  setDeviceState(q, layout(q));
   setDeviceAvail(q, 0);
   setDeviceAvailWrap(q, 1);
   setDeviceUsed(q, 0);
   setDeviceUsedWrap(q, 1);
   setDevicePending(q, 0);
+  setDeviceShown(q, 0);
   setDeviceFreeHead(q, 0);
   setDeviceInFlight(q, 0);
   setDeviceInFlightDescriptors(q, 0);

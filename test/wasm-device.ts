@@ -13,7 +13,7 @@ import { codeOf, errorOf, nameOf, position } from "./wasm-results";
 function deviceState(core: Core, device: DeviceQueue): DeviceState {
   const word = (offset: number): number => core.words()[(device.q + offset) >>> 2] ?? 0;
   const { layout } = device.ring;
-  const code = word(abi.DEVICE_ERROR) | 0;
+  const code = word(abi.DEVICE_STATE) | 0;
   let used = word(abi.DEVICE_USED) + word(abi.DEVICE_BATCH_COUNT);
   let wrap = word(abi.DEVICE_USED_WRAP);
   if (layout === "split") used &= 0xffff;
@@ -25,7 +25,7 @@ function deviceState(core: Core, device: DeviceQueue): DeviceState {
     available: position(layout, word(abi.DEVICE_AVAIL), word(abi.DEVICE_AVAIL_WRAP)),
     used: position(layout, used, wrap),
     inFlight: word(abi.DEVICE_IN_FLIGHT),
-    error: code ? nameOf(code) : undefined,
+    error: code < 0 ? nameOf(code) : undefined,
   };
 }
 

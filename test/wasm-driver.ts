@@ -29,8 +29,8 @@ export class WasmDriver implements DriverHalf {
   }
 
   get #error(): ResultName | undefined {
-    const code = this.#word(abi.DRIVER_ERROR) | 0;
-    return code ? nameOf(code) : undefined;
+    const code = this.#word(abi.DRIVER_STATE) | 0;
+    return code < 0 ? nameOf(code) : undefined;
   }
 
   add(chains: readonly BufferRequest[]): AddResult {
@@ -91,7 +91,7 @@ export class WasmDriver implements DriverHalf {
       available: position(this.#layout, word(abi.DRIVER_AVAIL), word(abi.DRIVER_AVAIL_WRAP)),
       used: position(this.#layout, word(abi.DRIVER_USED), word(abi.DRIVER_USED_WRAP)),
       free: word(abi.DRIVER_FREE_COUNT),
-      inFlight: word(abi.DRIVER_IN_FLIGHT),
+      inFlight: this.#queue.inFlight,
       error: this.#error,
     };
   }

@@ -7,7 +7,7 @@ import {
   VIRTQ_DESC_F_WRITE,
   VIRTQ_DESC_SIZE,
 } from "../../src/spec/queue";
-import { BAD_ARGUMENT, BUFFER_TOO_SHORT, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
+import { BAD_ARGUMENT, BUFFER_TOO_SHORT } from "../../src/spec/result";
 import { LAYOUT_PACKED, SHADOW_BYTES, SUBMISSION_SEGMENT_BYTES, TOKEN_BYTES } from "../abi";
 import {
   addedTokenAt,
@@ -26,7 +26,7 @@ import {
 import {
   driverAvail,
   driverAvailWrap,
-  driverError,
+  driverState,
   driverFreeCount,
   driverFreeHead,
   driverInFlight,
@@ -51,7 +51,7 @@ import {
   hasFours,
   isInOrder,
   isLogged,
-  layout,
+  refusal,
   size,
   tableEntries,
   tables,
@@ -87,51 +87,57 @@ import { advanceSlot, advanceWrap, availableFlags } from "./position";
  * @returns how many were added (fewer: the ring is full), or why the first one was refused
  */
 export function add(q: usize, chains: u32): i32 {
-  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
-  if (driverError(q)) return QUEUE_BROKEN;
+  if (driverState(q) != LAYOUT_PACKED) return refusal(driverState(q));
   if (chains > batch(q)) return blame(q, BAD_ARGUMENT, chains, batch(q));
-  next = firstSubmission(q);
+  let submission = firstSubmission(q);
   let added: u32 = 0;
   while (added < chains) {
-    const singles = addSingles(q, added, chains);
+    const singles = addSingles(q, submission, added, chains);
     added += singles;
+    submission += <usize>singles * SINGLE_SUBMISSION_BYTES;
     if (singles) continue; // up to another form, or the ring's end
-    const code = addLists(q, added, chains);
+    const code = addLists(q, submission, added, chains);
     if (code <= 0) return added || !code ? added : code;
     added += code;
+    submission = next;
   }
   return added;
 }
 
-/** The submission after those that were added. */
+/** The submission after those that `addLists` added. */
 let next: usize = 0;
 
-/** Adds submissions of one direct element, from number `added` on. Stops at anything else, and where the ring ends. */
+/**
+ * Adds submissions of one direct element, from `submission` on, which is number `added`. Stops at anything else, and
+ * where the ring ends; how many.
+ */
 @inline
-function addSingles(q: usize, added: u32, chains: u32): u32 {
-  if (!isInOrder(q)) return addSinglesAnyOrder(q, added, chains);
-  return hasFours(q) ? addFours(q, added, chains) : addSinglesInOrder(q, added, chains);
+function addSingles(q: usize, submission: usize, added: u32, chains: u32): u32 {
+  if (!isInOrder(q)) return addSinglesAnyOrder(q, submission, added, chains);
+  return hasFours(q)
+    ? addFours(q, submission, added, chains)
+    : addSinglesInOrder(q, submission, added, chains);
 }
 
 // One function for each, so that the features are constants in its loop.
 
 @inline
-function addSinglesAnyOrder(q: usize, added: u32, chains: u32): u32 {
-  return addSinglesInto(q, added, chains, false, false);
+function addSinglesAnyOrder(q: usize, submission: usize, added: u32, chains: u32): u32 {
+  return addSinglesInto(q, submission, added, chains, false, false);
 }
 
-function addSinglesInOrder(q: usize, added: u32, chains: u32): u32 {
-  return addSinglesInto(q, added, chains, true, false);
+function addSinglesInOrder(q: usize, submission: usize, added: u32, chains: u32): u32 {
+  return addSinglesInto(q, submission, added, chains, true, false);
 }
 
-function addFours(q: usize, added: u32, chains: u32): u32 {
-  return addSinglesInto(q, added, chains, true, true);
+function addFours(q: usize, submission: usize, added: u32, chains: u32): u32 {
+  return addSinglesInto(q, submission, added, chains, true, true);
 }
 
 
 @inline
-function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool, fours: bool): u32 {
-  let submission = next;
+function addSinglesInto(q: usize, from: usize, added: u32, chains: u32, inOrder: bool, fours: bool): u32 {
+  let submission = from;
   const n = size(q);
   const slot = driverAvail(q);
   let id = driverFreeHead(q);
@@ -184,7 +190,6 @@ function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool, fours:
     submission += SINGLE_SUBMISSION_BYTES;
   } while (head < end);
   if (fours) countFours(q, groups);
-  next = submission;
   const i = fours ? pending - driverPending(q) : limit - <u32>(end - head) / VIRTQ_DESC_SIZE;
   setDriverFreeHead(q, inOrder && id == n ? 0 : id);
   setDriverAvail(q, slot + i);
@@ -198,13 +203,13 @@ function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool, fours:
   return i;
 }
 
-/** Adds submissions of any form, from number `added` on, up to the next one that `addSingles` adds; or why not. */
-function addLists(q: usize, added: u32, chains: u32): i32 {
+/** Adds submissions of any form, from `from` on, which is number `added`, up to the next one that `addSingles` adds; or why not. */
+function addLists(q: usize, from: usize, added: u32, chains: u32): i32 {
   const shadow = driverShadow(q);
   const tokens = addedTokens(q);
   const n = size(q);
   const inOrder = isInOrder(q);
-  let submission = next;
+  let submission = from;
   let id = driverFreeHead(q);
   let slot = driverAvail(q);
   let wrap = driverAvailWrap(q);

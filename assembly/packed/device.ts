@@ -12,8 +12,6 @@ import {
   COMPLETE_LEN_OVERFLOW,
   COMPLETE_UNKNOWN,
   IN_ORDER_VIOLATION,
-  QUEUE_BROKEN,
-  QUEUE_NOT_READY,
   STALE_TOKEN,
 } from "../../src/spec/result";
 import { LAYOUT_PACKED } from "../abi";
@@ -24,7 +22,7 @@ import {
   deviceBatchCount,
   deviceBatchLast,
   deviceBatchLength,
-  deviceError,
+  deviceState,
   deviceFreeHead,
   deviceInFlight,
   deviceInFlightDescriptors,
@@ -39,7 +37,7 @@ import {
   setDeviceBatchCount,
   setDeviceBatchLast,
   setDeviceBatchLength,
-  setDeviceError,
+  setDeviceState,
   setDeviceFreeHead,
   setDeviceInFlight,
   setDeviceInFlightDescriptors,
@@ -62,7 +60,7 @@ import {
   hasEventIdx,
   isInOrder,
   isLogged,
-  layout,
+  refusal,
   size,
 } from "../queue-state";
 import {
@@ -127,8 +125,7 @@ function drop(q: usize, slot: u32, entry: usize): void {
 
 /** Gives back the chain taken last, as if it had not been taken. */
 export function undo(q: usize, token: u32): i32 {
-  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
-  if (deviceError(q)) return QUEUE_BROKEN;
+  if (deviceState(q) != LAYOUT_PACKED) return refusal(deviceState(q));
   const code = judgeToken(q, token);
   if (code < 0) return code;
   const slot = tokenSlot(token);
@@ -147,8 +144,7 @@ export function undo(q: usize, token: u32): i32 {
 
 /** Uses one chain: `written` bytes from its first writable byte on were written (§2.8.4). */
 export function complete(q: usize, token: u32, written: u32): i32 {
-  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
-  if (deviceError(q)) return QUEUE_BROKEN;
+  if (deviceState(q) != LAYOUT_PACKED) return refusal(deviceState(q));
   const code = judgeToken(q, token);
   if (code < 0) return code;
   const slot = tokenSlot(token);
@@ -194,8 +190,7 @@ export function completeFlat(q: usize, count: u32): i32 {
 
 @inline
 function completeList(q: usize, count: u32, flat: bool): i32 {
-  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
-  if (deviceError(q)) return QUEUE_BROKEN;
+  if (deviceState(q) != LAYOUT_PACKED) return refusal(deviceState(q));
   if (count > batch(q)) return blame(q, BAD_ARGUMENT, count, batch(q));
   let i: u32 = 0;
   if (isInOrder(q) || isLogged(q)) stop = flat ? firstChain(q) : firstCompletion(q);
@@ -317,8 +312,7 @@ function closeBatch(q: usize): void {
 
 /** Shows what was used to the driver by storing the first used descriptor's flags; 1: it wants a notification. */
 export function publish(q: usize): i32 {
-  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
-  if (deviceError(q)) return QUEUE_BROKEN;
+  if (deviceState(q) != LAYOUT_PACKED) return refusal(deviceState(q));
   if (!deviceLogReserve(q)) return BUFFER_TOO_SHORT;
   if (deviceBatchCount(q)) closeBatch(q);
   const pending = devicePending(q);
@@ -335,8 +329,7 @@ export function publish(q: usize): i32 {
 
 /** Asks for an available buffer notification with the next list (§2.8.10); 1: look again, one is there already. */
 export function arm(q: usize): i32 {
-  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
-  if (deviceError(q)) return QUEUE_BROKEN;
+  if (deviceState(q) != LAYOUT_PACKED) return refusal(deviceState(q));
   if (!deviceLogReserve(q)) return BUFFER_TOO_SHORT;
   const area = deviceArea(q);
   if (hasEventIdx(q)) {
@@ -352,8 +345,7 @@ export function arm(q: usize): i32 {
 
 /** Asks for no available buffer notifications. */
 export function disarm(q: usize): i32 {
-  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
-  if (deviceError(q)) return QUEUE_BROKEN;
+  if (deviceState(q) != LAYOUT_PACKED) return refusal(deviceState(q));
   if (!deviceLogReserve(q)) return BUFFER_TOO_SHORT;
   setEventFlags(deviceArea(q), RING_EVENT_FLAGS_DISABLE);
   deviceTouched(q, deviceArea(q) + 2, 2);
@@ -362,11 +354,11 @@ export function disarm(q: usize): i32 {
 
 /** 1: the driver has made something available that was not taken yet. */
 export function hasAvailable(q: usize): i32 {
-  if (layout(q) != LAYOUT_PACKED || deviceError(q)) return 0;
+  if (deviceState(q) != LAYOUT_PACKED) return 0;
   return isAvailable(descFlags(descAt(desc(q), deviceAvail(q))), deviceAvailWrap(q)) ? 1 : 0;
 }
 
 function fail(q: usize, code: i32): i32 {
-  setDeviceError(q, code);
+  setDeviceState(q, code);
   return code;
 }

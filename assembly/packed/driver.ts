@@ -6,13 +6,13 @@ import {
   RING_EVENT_FLAGS_DISABLE,
   RING_EVENT_FLAGS_ENABLE,
 } from "../../src/spec/packed";
-import { BAD_ARGUMENT, BUFFER_TOO_SHORT, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
+import { BAD_ARGUMENT, BUFFER_TOO_SHORT } from "../../src/spec/result";
 import { FEATURE_EVENT_IDX, FEATURE_NOTIFICATION_DATA, LAYOUT_PACKED, OPTION_LOG } from "../abi";
 import {
   driverAvail,
   driverAvailWrap,
   driverBatchEnd,
-  driverError,
+  driverState,
   driverPending,
   driverPendingFlags,
   driverPendingSlot,
@@ -29,7 +29,7 @@ import {
   driverArea,
   features,
   hasEventIdx,
-  layout,
+  refusal,
   notifyId,
   size,
 } from "../queue-state";
@@ -39,8 +39,7 @@ import { advanceSlot, advanceWrap, isUsed, offWrap } from "./position";
 
 /** Shows what was added to the device by storing the first head's flags (§2.8.17); 1: it wants a notification. */
 export function publish(q: usize): i32 {
-  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
-  if (driverError(q)) return QUEUE_BROKEN;
+  if (driverState(q) != LAYOUT_PACKED) return refusal(driverState(q));
   const pending = driverPending(q);
   const slot = driverAvail(q);
   const wrap = driverAvailWrap(q);
@@ -76,8 +75,7 @@ export function publish(q: usize): i32 {
  * @returns 1: look again, the next slot is used already
  */
 export function arm(q: usize, ahead: u32): i32 {
-  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
-  if (driverError(q)) return QUEUE_BROKEN;
+  if (driverState(q) != LAYOUT_PACKED) return refusal(driverState(q));
   const n = size(q);
   if (ahead > n) return blame(q, BAD_ARGUMENT, ahead, n);
   if (!driverLogReserve(q)) return BUFFER_TOO_SHORT;
@@ -101,8 +99,7 @@ export function arm(q: usize, ahead: u32): i32 {
 
 /** Asks for no used buffer notifications. */
 export function disarm(q: usize): i32 {
-  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
-  if (driverError(q)) return QUEUE_BROKEN;
+  if (driverState(q) != LAYOUT_PACKED) return refusal(driverState(q));
   if (!driverLogReserve(q)) return BUFFER_TOO_SHORT;
   setEventFlags(driverArea(q), RING_EVENT_FLAGS_DISABLE);
   driverTouched(q, driverArea(q) + 2, 2);
@@ -111,6 +108,6 @@ export function disarm(q: usize): i32 {
 
 /** 1: the device has used something that was not taken yet. */
 export function hasUsed(q: usize): i32 {
-  if (layout(q) != LAYOUT_PACKED || driverError(q)) return 0;
+  if (driverState(q) != LAYOUT_PACKED) return 0;
   return driverBatchEnd(q) || isUsed(descFlags(descAt(desc(q), driverUsed(q))), driverUsedWrap(q)) ? 1 : 0;
 }

@@ -1,13 +1,7 @@
 // Used buffers come back to the driver half of a packed virtqueue (§2.8.6, §2.8.8, §2.8.18).
 // A used descriptor is an ID and a length, nothing more is believed: lists are freed from the shadow.
 import { VIRTQ_DESC_F_WRITE, VIRTQ_DESC_SIZE } from "../../src/spec/queue";
-import {
-  QUEUE_BROKEN,
-  QUEUE_NOT_READY,
-  USED_ID_NOT_INFLIGHT,
-  USED_ID_RANGE,
-  USED_LEN_OVERFLOW,
-} from "../../src/spec/result";
+import { USED_ID_NOT_INFLIGHT, USED_ID_RANGE, USED_LEN_OVERFLOW } from "../../src/spec/result";
 import {
   LAYOUT_PACKED,
   OPTION_CLAMP_USED_LENGTH,
@@ -19,7 +13,7 @@ import { setUsedRecord, usedRecordAt } from "../batch";
 import {
   driverBatchEnd,
   driverBatchLength,
-  driverError,
+  driverState,
   driverFreeCount,
   driverFreeHead,
   driverInFlight,
@@ -28,7 +22,7 @@ import {
   driverUsedWrap,
   setDriverBatchEnd,
   setDriverBatchLength,
-  setDriverError,
+  setDriverState,
   setDriverFreeCount,
   setDriverFreeHead,
   setDriverInFlight,
@@ -46,7 +40,7 @@ import {
   features,
   hasFours,
   isInOrder,
-  layout,
+  refusal,
   size,
 } from "../queue-state";
 import {
@@ -64,8 +58,7 @@ import { advanceSlot, advanceWrap, isUsed } from "./position";
 
 /** Takes back up to `max` used buffers (§2.8.18); their number, or what the device did wrong. */
 export function takeUsed(q: usize, max: u32): i32 {
-  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
-  if (driverError(q)) return QUEUE_BROKEN;
+  if (driverState(q) != LAYOUT_PACKED) return refusal(driverState(q));
   const limit = min(max, batch(q));
   return isInOrder(q) ? takeInOrder(q, limit) : takeAnyOrder(q, limit);
 }
@@ -287,6 +280,6 @@ function judgeUsed(q: usize, id: u32, length: u32): i32 {
 }
 
 function fail(q: usize, code: i32): i32 {
-  setDriverError(q, code);
+  setDriverState(q, code);
   return code;
 }

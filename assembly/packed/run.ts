@@ -1,7 +1,7 @@
 // The packed device that lives in WASM: takes, serves and uses lists one after the other (§2.8.6 to §2.8.8).
 // A list that is served at once needs no token and no shadow: nothing else happens before it is used.
 import { VIRTQ_DESC_F_WRITE, VIRTQ_DESC_SIZE } from "../../src/spec/queue";
-import { BUFFER_TOO_SHORT, IN_ORDER_VIOLATION, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
+import { BUFFER_TOO_SHORT, IN_ORDER_VIOLATION } from "../../src/spec/result";
 import { BACKEND_COPY, BACKEND_SINK, LAYOUT_PACKED } from "../abi";
 import { hasRoom, mustWait, serve } from "../backend";
 import { chainsEnd, chainToken, firstChain, firstSegment } from "../batch";
@@ -11,7 +11,7 @@ import {
   deviceAvailWrap,
   deviceBatchCount,
   deviceBatchLast,
-  deviceError,
+  deviceState,
   deviceInFlight,
   devicePending,
   deviceTaken,
@@ -37,7 +37,7 @@ import {
   hasPeels,
   isInOrder,
   isLogged,
-  layout,
+  refusal,
   size,
 } from "../queue-state";
 import { complete, holdBackUsed, undo, useDescriptor, useNext } from "./device";
@@ -48,27 +48,31 @@ import { nextTail, roomLeft, SINGLE_MASK, singleFlags, take, walkedCount, walked
 
 /** Takes, serves and uses up to `budget` chains, as `serve` of backend.ts does; their number, or the first error. */
 export function run(q: usize, kind: u32, budget: u32): i32 {
-  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
-  if (deviceError(q)) return QUEUE_BROKEN;
+  if (deviceState(q) != LAYOUT_PACKED) return refusal(deviceState(q));
   if (mustWait(q)) return blame(q, IN_ORDER_VIOLATION, deviceInFlight(q), 0);
-  const logged = isLogged(q);
   const peels = hasPeels(q) && kind != BACKEND_COPY;
   let served: u32 = 0;
-  while (true) {
-    const singles: u32 = peels ? useSingles(q, budget - served) : 0;
-    served += singles;
-    if (served == budget) break;
-    if (singles) continue; // up to another form, the ring's end, or what is not available
-    if (!isAvailable(tailFlags(nextTail(q)), deviceAvailWrap(q))) break;
-    const lists: u32 = logged ? 0 : serveLists(q, kind, budget - served);
-    served += lists;
-    if (served == budget) break;
-    if (lists) continue;
-    const code = serveTaken(q, kind);
+  while (served < budget) {
+    if (peels) {
+      const singles = useSingles(q, budget - served);
+      served += singles;
+      if (singles) continue; // up to another form, the ring's end, or what is not available
+    }
+    const code = serveOthers(q, kind, budget - served);
     if (code < 0) return served ? served : code;
-    if (++served == budget) break;
+    if (!code) break;
+    served += code;
   }
   return served;
+}
+
+/** Serves up to `limit` lists of any form, and at least one if there is one; how many, or the first one's error. */
+function serveOthers(q: usize, kind: u32, limit: u32): i32 {
+  if (!isAvailable(tailFlags(nextTail(q)), deviceAvailWrap(q))) return 0;
+  const served = isLogged(q) ? 0 : serveLists(q, kind, limit);
+  if (served) return served;
+  const code = serveTaken(q, kind);
+  return code < 0 ? code : 1;
 }
 
 /**

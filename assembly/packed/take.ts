@@ -13,8 +13,6 @@ import {
   INDIRECT_NOT_NEGOTIATED,
   INDIRECT_WITH_NEXT,
   PACKED_NOT_AVAILABLE,
-  QUEUE_BROKEN,
-  QUEUE_NOT_READY,
   RING_INDEX_JUMP,
 } from "../../src/spec/result";
 import { CHAIN_RECORD_BYTES, FEATURE_INDIRECT, LAYOUT_PACKED, OPTION_RECOVER } from "../abi";
@@ -36,7 +34,7 @@ import {
   deviceAvail,
   deviceAvailWrap,
   deviceBatchCount,
-  deviceError,
+  deviceState,
   deviceFreeHead,
   deviceInFlight,
   deviceInFlightDescriptors,
@@ -44,7 +42,7 @@ import {
   deviceTaken,
   setDeviceAvail,
   setDeviceAvailWrap,
-  setDeviceError,
+  setDeviceState,
   setDeviceFreeHead,
   setDeviceInFlight,
   setDeviceInFlightDescriptors,
@@ -52,7 +50,7 @@ import {
 } from "../device-state";
 import { endFlat, flatten, recordLimit, segmentBytes, setSegment, setSingle, singleBytes } from "../flat";
 import { firstBase, firstGpa, firstIsReadOnly, firstSize, within } from "../memory";
-import { batch, blame, core, desc, deviceShadow, features, isInOrder, layout, size } from "../queue-state";
+import { batch, blame, core, desc, deviceShadow, features, isInOrder, refusal, size } from "../queue-state";
 import {
   headLink,
   headToken,
@@ -81,8 +79,7 @@ export function takeFlat(q: usize, max: u32): i32 {
 
 @inline
 function takeInto(q: usize, max: u32, flat: bool): i32 {
-  if (layout(q) != LAYOUT_PACKED) return QUEUE_NOT_READY;
-  if (deviceError(q)) return QUEUE_BROKEN;
+  if (deviceState(q) != LAYOUT_PACKED) return refusal(deviceState(q));
   const limit = min(max, batch(q));
   const end = chainsEnd(q);
   next = firstChain(q);
@@ -426,6 +423,6 @@ function pushTable(q: usize, address: u64, length: u32, flags: u32, count: u32):
 }
 
 function fail(q: usize, code: i32): i32 {
-  setDeviceError(q, code);
+  setDeviceState(q, code);
   return code;
 }

@@ -6,7 +6,7 @@ import {
   VIRTQ_DESC_F_WRITE,
   VIRTQ_DESC_SIZE,
 } from "../../src/spec/queue";
-import { BAD_ARGUMENT, BUFFER_TOO_SHORT, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
+import { BAD_ARGUMENT, BUFFER_TOO_SHORT } from "../../src/spec/result";
 import { VIRTQ_AVAIL_ENTRY_SIZE } from "../../src/spec/split";
 import { LAYOUT_SPLIT, SUBMISSION_SEGMENT_BYTES, TOKEN_BYTES } from "../abi";
 import {
@@ -25,16 +25,12 @@ import {
 } from "../batch";
 import {
   driverAvail,
-  driverError,
+  driverState,
   driverFreeCount,
   driverFreeHead,
-  driverInFlight,
-  driverPending,
   setDriverAvail,
   setDriverFreeCount,
   setDriverFreeHead,
-  setDriverInFlight,
-  setDriverPending,
 } from "../driver-state";
 import { firstGpa, firstSize, within } from "../memory";
 import {
@@ -46,7 +42,7 @@ import {
   driverShadow,
   isInOrder,
   isLogged,
-  layout,
+  refusal,
   size,
   tableEntries,
   tables,
@@ -80,46 +76,52 @@ import { availEntryAt, descAt, setAvailEntry, setDesc } from "./layout";
  * @returns how many were added (fewer: the ring is full), or why the first one was refused
  */
 export function add(q: usize, chains: u32): i32 {
-  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
-  if (driverError(q)) return QUEUE_BROKEN;
+  if (driverState(q) != LAYOUT_SPLIT) return refusal(driverState(q));
   if (chains > batch(q)) return blame(q, BAD_ARGUMENT, chains, batch(q));
-  next = firstSubmission(q);
+  let submission = firstSubmission(q);
   let added: u32 = 0;
   while (added < chains) {
-    const singles = addSingles(q, added, chains);
+    const singles = addSingles(q, submission, added, chains);
     added += singles;
+    submission += <usize>singles * SINGLE_SUBMISSION_BYTES;
     if (singles) continue; // up to another form, or the ring's end
-    const code = addChains(q, added, chains);
+    const code = addChains(q, submission, added, chains);
     if (code <= 0) return added || !code ? added : code;
     added += code;
+    submission = next;
   }
   return added;
 }
 
-/** The submission after those that were added. */
+/** The submission after those that `addChains` added. */
 let next: usize = 0;
 
-/** Adds submissions of one direct element, from number `added` on. Stops at anything else, and where the ring ends. */
+/**
+ * Adds submissions of one direct element, from `submission` on, which is number `added`. Stops at anything else, and
+ * where the ring ends; how many.
+ */
 @inline
-function addSingles(q: usize, added: u32, chains: u32): u32 {
-  return isInOrder(q) ? addSinglesInOrder(q, added, chains) : addSinglesAnyOrder(q, added, chains);
+function addSingles(q: usize, submission: usize, added: u32, chains: u32): u32 {
+  return isInOrder(q)
+    ? addSinglesInOrder(q, submission, added, chains)
+    : addSinglesAnyOrder(q, submission, added, chains);
 }
 
 // One function for each, so that the feature is a constant in its loop.
 
 @inline
-function addSinglesAnyOrder(q: usize, added: u32, chains: u32): u32 {
-  return addSinglesInto(q, added, chains, false);
+function addSinglesAnyOrder(q: usize, submission: usize, added: u32, chains: u32): u32 {
+  return addSinglesInto(q, submission, added, chains, false);
 }
 
-function addSinglesInOrder(q: usize, added: u32, chains: u32): u32 {
-  return addSinglesInto(q, added, chains, true);
+function addSinglesInOrder(q: usize, submission: usize, added: u32, chains: u32): u32 {
+  return addSinglesInto(q, submission, added, chains, true);
 }
 
 
 @inline
-function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool): u32 {
-  let submission = next;
+function addSinglesInto(q: usize, from: usize, added: u32, chains: u32, inOrder: bool): u32 {
+  let submission = from;
   const mask = size(q) - 1;
   const first = driverAvail(q) & mask;
   const room = min(driverFreeCount(q), size(q) - first);
@@ -155,17 +157,14 @@ function addSinglesInto(q: usize, added: u32, chains: u32, inOrder: bool): u32 {
     token += TOKEN_BYTES;
   } while (token < end);
   const i = limit - <u32>(end - token) / TOKEN_BYTES;
-  next = submission;
   setDriverAvail(q, (driverAvail(q) + i) & 0xffff);
   setDriverFreeHead(q, head);
   setDriverFreeCount(q, driverFreeCount(q) - i);
-  setDriverPending(q, driverPending(q) + i);
-  setDriverInFlight(q, driverInFlight(q) + i);
   return i;
 }
 
-/** Adds submissions of any form, from number `added` on, up to the next one that `addSingles` adds; or why not. */
-function addChains(q: usize, added: u32, chains: u32): i32 {
+/** Adds submissions of any form, from `from` on, which is number `added`, up to the next one that `addSingles` adds; or why not. */
+function addChains(q: usize, from: usize, added: u32, chains: u32): i32 {
   const table = desc(q);
   const ring = driverArea(q);
   const shadow = driverShadow(q);
@@ -173,7 +172,7 @@ function addChains(q: usize, added: u32, chains: u32): i32 {
   const mask = size(q) - 1;
   const inOrder = isInOrder(q);
   const idx = driverAvail(q) - added;
-  let submission = next;
+  let submission = from;
   let head = driverFreeHead(q);
   let free = driverFreeCount(q);
   let i = added;
@@ -208,8 +207,6 @@ function addChains(q: usize, added: u32, chains: u32): i32 {
   setDriverFreeHead(q, head);
   setDriverFreeCount(q, free);
   const count = i - added;
-  setDriverPending(q, driverPending(q) + count);
-  setDriverInFlight(q, driverInFlight(q) + count);
   return count || need >= 0 ? count : need;
 }
 

@@ -6,8 +6,6 @@ import {
   COMPLETE_LEN_OVERFLOW,
   COMPLETE_UNKNOWN,
   IN_ORDER_VIOLATION,
-  QUEUE_BROKEN,
-  QUEUE_NOT_READY,
   STALE_TOKEN,
 } from "../../src/spec/result";
 import {
@@ -23,17 +21,17 @@ import {
   deviceBatchCount,
   deviceBatchLast,
   deviceBatchLength,
-  deviceError,
+  deviceState,
   deviceInFlight,
-  devicePending,
+  deviceShown,
+  setDeviceShown,
   deviceUsed,
   setDeviceAvail,
   setDeviceBatchCount,
   setDeviceBatchLast,
   setDeviceBatchLength,
-  setDeviceError,
+  setDeviceState,
   setDeviceInFlight,
-  setDevicePending,
   setDeviceUsed,
 } from "../device-state";
 import { needEvent } from "../event";
@@ -48,7 +46,7 @@ import {
   hasEventIdx,
   isInOrder,
   isLogged,
-  layout,
+  refusal,
   size,
 } from "../queue-state";
 import {
@@ -93,8 +91,7 @@ function judgeToken(q: usize, token: u32): i32 {
 
 /** Gives back the chain taken last, as if it had not been taken. */
 export function undo(q: usize, token: u32): i32 {
-  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
-  if (deviceError(q)) return QUEUE_BROKEN;
+  if (deviceState(q) != LAYOUT_SPLIT) return refusal(deviceState(q));
   const code = judgeToken(q, token);
   if (code < 0) return code;
   const entry = shadowAt(deviceShadow(q), tokenSlot(token));
@@ -108,8 +105,7 @@ export function undo(q: usize, token: u32): i32 {
 
 /** Uses one chain: `written` bytes from its first writable byte on were written (§2.7.8.2). */
 export function complete(q: usize, token: u32, written: u32): i32 {
-  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
-  if (deviceError(q)) return QUEUE_BROKEN;
+  if (deviceState(q) != LAYOUT_SPLIT) return refusal(deviceState(q));
   const code = judgeToken(q, token);
   if (code < 0) return code;
   const entry = shadowAt(deviceShadow(q), tokenSlot(token));
@@ -154,8 +150,7 @@ export function completeFlat(q: usize, count: u32): i32 {
 
 @inline
 function completeList(q: usize, count: u32, flat: bool): i32 {
-  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
-  if (deviceError(q)) return QUEUE_BROKEN;
+  if (deviceState(q) != LAYOUT_SPLIT) return refusal(deviceState(q));
   if (count > batch(q)) return blame(q, BAD_ARGUMENT, count, batch(q));
   let i: u32 = 0;
   if (isInOrder(q) || isLogged(q)) stop = flat ? firstChain(q) : firstCompletion(q);
@@ -211,7 +206,6 @@ function completeAny(q: usize, count: u32, flat: bool): u32 {
   }
   stop = at;
   setDeviceUsed(q, (used + i) & 0xffff);
-  setDevicePending(q, devicePending(q) + i);
   setDeviceInFlight(q, deviceInFlight(q) - i);
   return i;
 }
@@ -223,7 +217,6 @@ function useElement(q: usize, head: u32, written: u32, count: u32): void {
   setUsedElement(element, head, written);
   deviceTouched(q, element, VIRTQ_USED_ENTRY_SIZE);
   setDeviceUsed(q, (used + count) & 0xffff);
-  setDevicePending(q, devicePending(q) + count);
 }
 
 function closeBatch(q: usize): void {
@@ -233,25 +226,23 @@ function closeBatch(q: usize): void {
 
 /** Shows what was used to the driver (§2.7.8.2); 1: it wants a used buffer notification. */
 export function publish(q: usize): i32 {
-  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
-  if (deviceError(q)) return QUEUE_BROKEN;
+  if (deviceState(q) != LAYOUT_SPLIT) return refusal(deviceState(q));
   const bits = features(q);
   const logged = (bits & OPTION_LOG) != 0;
   if (logged) {
     if (!deviceLogReserve(q)) return BUFFER_TOO_SHORT;
   }
   if (deviceBatchCount(q)) closeBatch(q);
-  const pending = devicePending(q);
-  if (!pending) return 0;
   const next = deviceUsed(q);
+  const old = deviceShown(q);
+  if (next == old) return 0;
   // Barrier C (pairs with takeUsed in reclaim.ts): elements before the index, §2.7.8.2.
   setUsedIdx(deviceArea(q), next);
   if (logged) deviceTouched(q, deviceArea(q) + VIRTQ_USED_IDX, 2);
-  setDevicePending(q, 0);
+  setDeviceShown(q, next);
   // Barrier D (pairs with arm in driver.ts): the index before the suppression check.
   if (bits & FEATURE_NOTIFY_ON_EMPTY && isDrained(q)) return 1; // §6.3: overrides suppression
   if (!(bits & FEATURE_EVENT_IDX)) return availFlags(driverArea(q)) & VIRTQ_AVAIL_F_NO_INTERRUPT ? 0 : 1;
-  const old = (next - pending) & 0xffff;
   return needEvent(usedEvent(driverArea(q), size(q)), next, old) ? 1 : 0;
 }
 
@@ -261,8 +252,7 @@ function isDrained(q: usize): bool {
 
 /** Asks for an available buffer notification with the next chain (§2.7.10); 1: look again, one is there already. */
 export function arm(q: usize): i32 {
-  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
-  if (deviceError(q)) return QUEUE_BROKEN;
+  if (deviceState(q) != LAYOUT_SPLIT) return refusal(deviceState(q));
   if (!deviceLogReserve(q)) return BUFFER_TOO_SHORT;
   const area = deviceArea(q);
   if (hasEventIdx(q)) {
@@ -278,8 +268,7 @@ export function arm(q: usize): i32 {
 
 /** Asks for no available buffer notifications. With EVENT_IDX flags stay 0: a passed avail_event is silent. */
 export function disarm(q: usize): i32 {
-  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
-  if (deviceError(q)) return QUEUE_BROKEN;
+  if (deviceState(q) != LAYOUT_SPLIT) return refusal(deviceState(q));
   if (hasEventIdx(q)) return 0;
   if (!deviceLogReserve(q)) return BUFFER_TOO_SHORT;
   setUsedFlags(deviceArea(q), VIRTQ_USED_F_NO_NOTIFY);
@@ -289,11 +278,11 @@ export function disarm(q: usize): i32 {
 
 /** 1: the driver has made something available that was not taken yet. */
 export function hasAvailable(q: usize): i32 {
-  if (layout(q) != LAYOUT_SPLIT || deviceError(q)) return 0;
+  if (deviceState(q) != LAYOUT_SPLIT) return 0;
   return availIdx(driverArea(q)) != deviceAvail(q) ? 1 : 0;
 }
 
 function fail(q: usize, code: i32): i32 {
-  setDeviceError(q, code);
+  setDeviceState(q, code);
   return code;
 }

@@ -1,19 +1,28 @@
 // The driver half of a split virtqueue shows the device what add.ts added, and says when it wants to hear of used buffers
 // (§2.7.13.3, §2.7.13.4, §2.7.7, §2.7.14).
-import { BAD_ARGUMENT, BUFFER_TOO_SHORT, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
+import { BAD_ARGUMENT, BUFFER_TOO_SHORT } from "../../src/spec/result";
 import { VIRTQ_AVAIL_F_NO_INTERRUPT, VIRTQ_USED_F_NO_NOTIFY } from "../../src/spec/split";
 import { FEATURE_EVENT_IDX, FEATURE_NOTIFICATION_DATA, LAYOUT_SPLIT, OPTION_LOG } from "../abi";
 import {
   driverAvail,
   driverBatchEnd,
-  driverError,
-  driverPending,
+  driverState,
+  driverShown,
   driverUsed,
   setDriverKickValue,
-  setDriverPending,
+  setDriverShown,
 } from "../driver-state";
 import { needEvent } from "../event";
-import { blame, deviceArea, driverArea, features, hasEventIdx, layout, notifyId, size } from "../queue-state";
+import {
+  blame,
+  deviceArea,
+  driverArea,
+  features,
+  hasEventIdx,
+  notifyId,
+  refusal,
+  size,
+} from "../queue-state";
 import { driverLogReserve, driverTouched } from "../touched";
 import {
   availEvent,
@@ -27,14 +36,13 @@ import {
 
 /** Shows what was added to the device (§2.7.13); 1: the device wants a notification. */
 export function publish(q: usize): i32 {
-  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
-  if (driverError(q)) return QUEUE_BROKEN;
-  const pending = driverPending(q);
+  if (driverState(q) != LAYOUT_SPLIT) return refusal(driverState(q));
   const next = driverAvail(q);
+  const old = driverShown(q);
   const bits = features(q);
   // §2.9: with NOTIFICATION_DATA all 16 bits of the index, else the queue alone, as set-up left it.
   if (bits & FEATURE_NOTIFICATION_DATA) setDriverKickValue(q, notifyId(q) | (next << 16));
-  if (!pending) return 0;
+  if (next == old) return 0;
   const logged = (bits & OPTION_LOG) != 0;
   if (logged) {
     if (!driverLogReserve(q)) return BUFFER_TOO_SHORT;
@@ -42,17 +50,15 @@ export function publish(q: usize): i32 {
   // Barrier A (pairs with take in take.ts): entries before the index, §2.7.13.3.1.
   setAvailIdx(driverArea(q), next);
   if (logged) driverTouched(q, driverArea(q) + 2, 2);
-  setDriverPending(q, 0);
+  setDriverShown(q, next);
   // Barrier B (pairs with arm in device.ts): the index before the suppression check, §2.7.13.4.1.
   if (!(bits & FEATURE_EVENT_IDX)) return usedFlags(deviceArea(q)) & VIRTQ_USED_F_NO_NOTIFY ? 0 : 1;
-  const old = (next - pending) & 0xffff;
   return needEvent(availEvent(deviceArea(q), size(q)), next, old) ? 1 : 0;
 }
 
 /** Asks for a used buffer notification after `ahead` more buffers (§2.7.7); 1: look again, something is used already. */
 export function arm(q: usize, ahead: u32): i32 {
-  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
-  if (driverError(q)) return QUEUE_BROKEN;
+  if (driverState(q) != LAYOUT_SPLIT) return refusal(driverState(q));
   if (ahead > size(q)) return blame(q, BAD_ARGUMENT, ahead, size(q));
   if (!driverLogReserve(q)) return BUFFER_TOO_SHORT;
   const area = driverArea(q);
@@ -70,8 +76,7 @@ export function arm(q: usize, ahead: u32): i32 {
 
 /** Asks for no used buffer notifications. With EVENT_IDX flags stay 0 (§2.7.7.1): a passed used_event is silent. */
 export function disarm(q: usize): i32 {
-  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
-  if (driverError(q)) return QUEUE_BROKEN;
+  if (driverState(q) != LAYOUT_SPLIT) return refusal(driverState(q));
   if (hasEventIdx(q)) return 0;
   if (!driverLogReserve(q)) return BUFFER_TOO_SHORT;
   setAvailFlags(driverArea(q), VIRTQ_AVAIL_F_NO_INTERRUPT);
@@ -81,6 +86,6 @@ export function disarm(q: usize): i32 {
 
 /** 1: the device has used something that was not taken yet. */
 export function hasUsed(q: usize): i32 {
-  if (layout(q) != LAYOUT_SPLIT || driverError(q)) return 0;
+  if (driverState(q) != LAYOUT_SPLIT) return 0;
   return driverBatchEnd(q) || usedIdx(deviceArea(q)) != driverUsed(q) ? 1 : 0;
 }

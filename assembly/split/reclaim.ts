@@ -1,8 +1,6 @@
 // Used buffers come back to the driver half of a split virtqueue (§2.7.8, §2.7.14).
 // A used element is an ID and a length, nothing more is believed: chains are freed from the shadow.
 import {
-  QUEUE_BROKEN,
-  QUEUE_NOT_READY,
   USED_ID_NOT_HEAD,
   USED_ID_NOT_INFLIGHT,
   USED_ID_RANGE,
@@ -15,18 +13,17 @@ import { setUsedRecord, usedRecordAt } from "../batch";
 import {
   driverBatchEnd,
   driverBatchLength,
-  driverError,
+  driverDistance,
+  driverState,
   driverFreeCount,
   driverFreeHead,
-  driverInFlight,
   driverOldest,
   driverUsed,
   setDriverBatchEnd,
   setDriverBatchLength,
-  setDriverError,
+  setDriverState,
   setDriverFreeCount,
   setDriverFreeHead,
-  setDriverInFlight,
   setDriverOldest,
   setDriverUsed,
 } from "../driver-state";
@@ -38,7 +35,7 @@ import {
   driverShadow,
   features,
   isInOrder,
-  layout,
+  refusal,
   size,
 } from "../queue-state";
 import {
@@ -61,8 +58,7 @@ import { usedElement, usedElementAt, usedIdx } from "./layout";
 
 /** Takes back up to `max` used buffers (§2.7.14); their number, or what the device did wrong. */
 export function takeUsed(q: usize, max: u32): i32 {
-  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
-  if (driverError(q)) return QUEUE_BROKEN;
+  if (driverState(q) != LAYOUT_SPLIT) return refusal(driverState(q));
   const limit = min(max, batch(q));
   return isInOrder(q) ? takeInOrder(q, limit) : takeAnyOrder(q, limit);
 }
@@ -72,7 +68,7 @@ export function takeUsed(q: usize, max: u32): i32 {
 function newlyUsed(q: usize): i32 {
   // Barrier C (pairs with publish in device.ts): the index before the elements.
   const newly = (usedIdx(deviceArea(q)) - driverUsed(q)) & 0xffff;
-  return newly > driverInFlight(q) ? blame(q, USED_INDEX_JUMP, newly, driverInFlight(q)) : newly;
+  return newly > driverDistance(q) ? blame(q, USED_INDEX_JUMP, newly, driverDistance(q)) : newly;
 }
 
 
@@ -122,7 +118,6 @@ function takeSingles(q: usize, taken: u32, limit: u32): u32 {
   const i = most - <u32>(end - used) / VIRTQ_USED_ENTRY_SIZE;
   setDriverFreeHead(q, head);
   setDriverFreeCount(q, driverFreeCount(q) + i);
-  setDriverInFlight(q, driverInFlight(q) - i);
   setDriverUsed(q, (driverUsed(q) + i) & 0xffff);
   return i;
 }
@@ -163,7 +158,6 @@ function takeChains(q: usize, from: u32, limit: u32): i32 {
   const count = taken - from;
   setDriverFreeHead(q, head);
   setDriverFreeCount(q, driverFreeCount(q) + freed);
-  setDriverInFlight(q, driverInFlight(q) - count);
   setDriverUsed(q, (used + taken) & 0xffff);
   return count ? count : code;
 }
@@ -197,7 +191,6 @@ function takeInOrder(q: usize, limit: u32): i32 {
     setDriverOldest(q, (head + shadowCount(entry)) & mask);
     if (last) setDriverBatchEnd(q, 0);
     setDriverFreeCount(q, driverFreeCount(q) + shadowCount(entry)); // descriptors come round by themselves
-    setDriverInFlight(q, driverInFlight(q) - 1);
     release(entry, 0);
     setDriverUsed(q, (used + 1) & 0xffff);
     taken++;
@@ -240,6 +233,6 @@ function isMiddle(q: usize, slot: u32): bool {
 }
 
 function fail(q: usize, code: i32): i32 {
-  setDriverError(q, code);
+  setDriverState(q, code);
   return code;
 }

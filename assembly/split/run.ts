@@ -1,7 +1,7 @@
 // The split device that lives in WASM: takes, serves and uses chains one after the other (§2.7.5 to §2.7.8).
 // A chain that is served at once needs no token and no shadow: nothing else happens before it is used.
 import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "../../src/spec/queue";
-import { BUFFER_TOO_SHORT, IN_ORDER_VIOLATION, QUEUE_BROKEN, QUEUE_NOT_READY } from "../../src/spec/result";
+import { BUFFER_TOO_SHORT, IN_ORDER_VIOLATION } from "../../src/spec/result";
 import { VIRTQ_AVAIL_ENTRY_SIZE, VIRTQ_USED_ENTRY_SIZE } from "../../src/spec/split";
 import { BACKEND_COPY, BACKEND_SINK, LAYOUT_SPLIT } from "../abi";
 import { hasRoom, mustWait, serve } from "../backend";
@@ -11,15 +11,13 @@ import {
   deviceAvail,
   deviceBatchCount,
   deviceBatchLast,
-  deviceError,
+  deviceState,
   deviceInFlight,
-  devicePending,
   deviceUsed,
   setDeviceAvail,
   setDeviceBatchCount,
   setDeviceBatchLast,
   setDeviceBatchLength,
-  setDevicePending,
   setDeviceUsed,
 } from "../device-state";
 import { firstGpa, firstSize, within } from "../memory";
@@ -33,7 +31,7 @@ import {
   hasPeels,
   isInOrder,
   isLogged,
-  layout,
+  refusal,
   size,
 } from "../queue-state";
 import { shadowAt, shadowCount } from "../shadow";
@@ -52,32 +50,33 @@ import { newlyAvailable, take, walkPlain } from "./take";
 
 /** Takes, serves and uses up to `budget` chains, as `serve` of backend.ts does; their number, or the first error. */
 export function run(q: usize, kind: u32, budget: u32): i32 {
-  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
-  if (deviceError(q)) return QUEUE_BROKEN;
+  if (deviceState(q) != LAYOUT_SPLIT) return refusal(deviceState(q));
   if (mustWait(q)) return blame(q, IN_ORDER_VIOLATION, deviceInFlight(q), 0);
-  const logged = isLogged(q);
+  const newly = newlyAvailable(q);
+  if (newly <= 0) return newly;
+  const limit: u32 = min(newly, budget);
   // With nothing in flight no head can be in flight: singles need not ask.
   const peels = hasPeels(q) && kind != BACKEND_COPY && !deviceInFlight(q);
   let served: u32 = 0;
-  while (served < budget) {
-    const newly = newlyAvailable(q);
-    if (newly <= 0) return served ? served : newly;
-    const limit = served + min(newly, budget - served);
-    while (true) {
-      if (peels) {
-        const singles = useSingles(q, limit - served);
-        served += singles;
-        if (served == limit) break;
-        if (singles) continue; // up to another form, or the ring's end
-      }
-      if (!logged) served += serveChains(q, kind, limit - served);
-      if (served == limit) break;
-      const code = serveTaken(q, kind);
-      if (code < 0) return served ? served : code;
-      if (++served == limit) break;
+  while (served < limit) {
+    if (peels) {
+      const singles = useSingles(q, limit - served);
+      served += singles;
+      if (singles) continue; // up to another form, or the ring's end
     }
+    const code = serveOthers(q, kind, limit - served);
+    if (code < 0) return served ? served : code;
+    served += code;
   }
   return served;
+}
+
+/** Serves up to `limit` available chains of any form, at least one; how many, or the first one's error. */
+function serveOthers(q: usize, kind: u32, limit: u32): i32 {
+  const served = isLogged(q) ? 0 : serveChains(q, kind, limit);
+  if (served) return served;
+  const code = serveTaken(q, kind);
+  return code < 0 ? code : 1;
 }
 
 /**
@@ -115,7 +114,6 @@ function useAnyOrder(q: usize, limit: u32): u32 {
     avail += VIRTQ_AVAIL_ENTRY_SIZE;
   } while (avail < end);
   const i = most - <u32>(end - avail) / VIRTQ_AVAIL_ENTRY_SIZE;
-  setDevicePending(q, devicePending(q) + i);
   setDeviceUsed(q, (deviceUsed(q) + i) & 0xffff);
   setDeviceAvail(q, (deviceAvail(q) + i) & 0xffff);
   return i;
@@ -150,7 +148,6 @@ function useInOrder(q: usize, limit: u32): u32 {
     used += open;
     open = 0;
   }
-  setDevicePending(q, devicePending(q) + ((used - deviceUsed(q)) & 0xffff));
   setDeviceUsed(q, used & 0xffff);
   setDeviceAvail(q, (avail + i) & 0xffff);
   setDeviceBatchCount(q, open);
@@ -205,7 +202,6 @@ function serveWith(q: usize, kind: u32, limit: u32, recorded: bool): u32 {
   setDeviceAvail(q, (avail + i) & 0xffff);
   if (inOrder) return i;
   setDeviceUsed(q, (used + i) & 0xffff);
-  setDevicePending(q, devicePending(q) + i);
   return i;
 }
 

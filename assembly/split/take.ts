@@ -14,8 +14,6 @@ import {
   HEAD_IN_FLIGHT,
   INDIRECT_NOT_NEGOTIATED,
   INDIRECT_WITH_NEXT,
-  QUEUE_BROKEN,
-  QUEUE_NOT_READY,
   RING_INDEX_JUMP,
 } from "../../src/spec/result";
 import { CHAIN_RECORD_BYTES, FEATURE_INDIRECT, LAYOUT_SPLIT, OPTION_RECOVER } from "../abi";
@@ -34,17 +32,17 @@ import {
 } from "../chain";
 import {
   deviceAvail,
-  deviceError,
+  deviceState,
   deviceInFlight,
-  devicePending,
+  deviceShown,
   deviceUsed,
   setDeviceAvail,
-  setDeviceError,
+  setDeviceState,
   setDeviceInFlight,
 } from "../device-state";
 import { endFlat, flatten, recordLimit, segmentBytes, setSingle, singleBytes } from "../flat";
 import { firstBase, firstGpa, firstIsReadOnly, firstSize, within } from "../memory";
-import { batch, blame, core, desc, deviceShadow, driverArea, features, layout, size } from "../queue-state";
+import { batch, blame, core, desc, deviceShadow, driverArea, features, refusal, size } from "../queue-state";
 import {
   headCount,
   headToken,
@@ -81,8 +79,7 @@ export function takeFlat(q: usize, max: u32): i32 {
 
 @inline
 function takeInto(q: usize, max: u32, flat: bool): i32 {
-  if (layout(q) != LAYOUT_SPLIT) return QUEUE_NOT_READY;
-  if (deviceError(q)) return QUEUE_BROKEN;
+  if (deviceState(q) != LAYOUT_SPLIT) return refusal(deviceState(q));
   const newly = newlyAvailable(q);
   if (newly < 0) return newly;
   const limit = min(min(max, batch(q)), newly);
@@ -199,7 +196,7 @@ export function newlyAvailable(q: usize): i32 {
   // Barrier A (pairs with publish in driver.ts): the index before the entries.
   const idx = availIdx(driverArea(q));
   const next = deviceAvail(q);
-  const published = deviceUsed(q) - devicePending(q);
+  const published = deviceShown(q);
   const newly = (idx - next) & 0xffff;
   // The driver may be at most one queue size ahead of what was used (§2.7.6), and never goes back.
   if (newly + ((next - published) & 0xffff) <= size(q)) return newly;
@@ -292,6 +289,6 @@ function walk(q: usize, head: u32): i32 {
 }
 
 function fail(q: usize, code: i32): i32 {
-  setDeviceError(q, code);
+  setDeviceState(q, code);
   return code;
 }

@@ -422,7 +422,7 @@ export class DeviceQueue extends RingHalf {
       this.#noteFlat(Math.max(code, 0));
       return this.#result(code);
     }
-    const broken = this.word(abi.DEVICE_ERROR) | 0;
+    const broken = this.fault();
     if (broken) this.broke(broken);
     const taken = code - abi.EXCHANGE_NOTIFY;
     this.#noteFlat(taken);
@@ -597,7 +597,7 @@ export class DeviceQueue extends RingHalf {
   /** What a verb threw: a caller's mistake as it is, a trap as INTERNAL, which breaks this queue alone. */
   #trap(cause: unknown): unknown {
     if (cause instanceof VirtioError) return cause;
-    this.setWord(abi.DEVICE_ERROR, QUEUE_BROKEN);
+    this.setWord(abi.DEVICE_STATE, QUEUE_BROKEN);
     return this.trapped(cause);
   }
 
@@ -616,7 +616,7 @@ export class DeviceQueue extends RingHalf {
   #result(code: number): number {
     if (code >= 0) return code;
     if (code === QUEUE_BROKEN) return 0;
-    if (this.word(abi.DEVICE_ERROR) === 0) throw this.mistake(code);
+    if (this.fault() === 0) throw this.mistake(code);
     this.broke(code);
     return 0;
   }

@@ -74,7 +74,8 @@ export class DriverQueue extends RingHalf {
 
   /** Chains in flight, added and not yet taken back. */
   get inFlight(): number {
-    return this.word(abi.DRIVER_IN_FLIGHT);
+    if (this.ring.layout === "packed") return this.word(abi.DRIVER_IN_FLIGHT);
+    return (this.word(abi.DRIVER_AVAIL) - this.word(abi.DRIVER_USED)) & 0xffff;
   }
 
   /** Free descriptors, 0…size. */
@@ -288,7 +289,7 @@ export class DriverQueue extends RingHalf {
   /** What a verb threw: the caller's mistake as it is, a trap as INTERNAL, which breaks this queue alone. */
   #trap(cause: unknown): unknown {
     if (cause instanceof VirtioError) return cause;
-    this.setWord(abi.DRIVER_ERROR, QUEUE_BROKEN);
+    this.setWord(abi.DRIVER_STATE, QUEUE_BROKEN);
     return this.trapped(cause);
   }
 
@@ -296,7 +297,7 @@ export class DriverQueue extends RingHalf {
   #result(code: number): number {
     if (code >= 0) return code;
     if (code === QUEUE_BROKEN) return 0;
-    if (this.word(abi.DRIVER_ERROR) === 0) throw this.mistake(code);
+    if (this.fault() === 0) throw this.mistake(code);
     this.broke(code);
     return 0;
   }

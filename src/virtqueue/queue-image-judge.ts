@@ -97,31 +97,32 @@ function same(what: string, counted: number, said: number): void {
 /** A driver half: the free list or, with IN_ORDER, the run of what is in flight, must fit the counts. */
 export function judgeDriver(image: QueueImage, inOrder: boolean): void {
   const slots = [abi.DRIVER_AVAIL, abi.DRIVER_USED];
-  const get = lineOf(image, abi.DRIVER_ERROR, slots, [abi.DRIVER_AVAIL_WRAP, abi.DRIVER_USED_WRAP]);
+  const get = lineOf(image, abi.DRIVER_STATE, slots, [abi.DRIVER_AVAIL_WRAP, abi.DRIVER_USED_WRAP]);
   const { chains, descriptors } = census(image);
-  same("chains in flight", chains, get(abi.DRIVER_IN_FLIGHT));
+  const split = image.layout === "split";
+  const distance = (from: number): number => (get(abi.DRIVER_AVAIL) - get(from)) & U16;
+  same("chains in flight", chains, split ? distance(abi.DRIVER_USED) : get(abi.DRIVER_IN_FLIGHT));
   same("free descriptors", image.size - descriptors, get(abi.DRIVER_FREE_COUNT));
   below("free head", get(abi.DRIVER_FREE_HEAD), image.size);
   below("oldest slot", get(abi.DRIVER_OLDEST), image.size);
-  below("pending slot", get(abi.DRIVER_PENDING_SLOT), image.size);
+  below("pending slot", get(abi.DRIVER_PENDING_SLOT), split ? U16 + 1 : image.size);
   below("pending flags", get(abi.DRIVER_PENDING_FLAGS), U16 + 1);
-  below("pending count", get(abi.DRIVER_PENDING), (image.layout === "split" ? chains : descriptors) + 1);
+  const pending = split ? distance(abi.DRIVER_PENDING_SLOT) : get(abi.DRIVER_PENDING);
+  below("pending count", pending, (split ? chains : descriptors) + 1);
   const end = get(abi.DRIVER_BATCH_END);
   if (end && (!inOrder || end > image.size || !rowAt(image, end - 1).count)) {
     invalid(`a batch that ends with slot ${end - 1}, which is not in flight`);
   }
-  if (image.layout === "packed") {
-    const distance = get(abi.DRIVER_AVAIL) - get(abi.DRIVER_USED);
+  if (!split) {
     const lap = get(abi.DRIVER_AVAIL_WRAP) === get(abi.DRIVER_USED_WRAP) ? 0 : image.size;
-    same("descriptors between the positions", distance + lap, descriptors);
+    same(
+      "descriptors between the positions",
+      get(abi.DRIVER_AVAIL) - get(abi.DRIVER_USED) + lap,
+      descriptors,
+    );
   }
   if (inOrder) judgeRun(image, get, chains);
-  else
-    judgeFreeList(
-      image,
-      get(abi.DRIVER_FREE_HEAD),
-      image.size - (image.layout === "split" ? descriptors : chains),
-    );
+  else judgeFreeList(image, get(abi.DRIVER_FREE_HEAD), image.size - (split ? descriptors : chains));
 }
 
 /** With IN_ORDER chains follow each other from the oldest one to the next free slot. */
@@ -173,18 +174,20 @@ function judgeFreeList(image: QueueImage, head: number, length: number): void {
 /** A device half: what is in flight, completed and not yet shown must fit the ring, and slots the free list. */
 export function judgeDevice(image: QueueImage, inOrder: boolean): void {
   const slots = [abi.DEVICE_AVAIL, abi.DEVICE_USED];
-  const get = lineOf(image, abi.DEVICE_ERROR, slots, [abi.DEVICE_AVAIL_WRAP, abi.DEVICE_USED_WRAP]);
+  const get = lineOf(image, abi.DEVICE_STATE, slots, [abi.DEVICE_AVAIL_WRAP, abi.DEVICE_USED_WRAP]);
   const { chains, descriptors } = census(image);
   const open = get(abi.DEVICE_BATCH_COUNT);
   const split = image.layout === "split";
   same("chains in flight", chains, get(abi.DEVICE_IN_FLIGHT));
-  below("pending slot", get(abi.DEVICE_PENDING_SLOT), image.size);
+  below("pending slot", get(abi.DEVICE_PENDING_SLOT), split ? U16 + 1 : image.size);
   below("pending flags", get(abi.DEVICE_PENDING_FLAGS), U16 + 1);
   below("batch id", get(abi.DEVICE_BATCH_LAST), U16 + 1);
   below("free head", get(abi.DEVICE_FREE_HEAD), image.size);
   below("turn", get(abi.DEVICE_TAKEN), U16 + 1);
   const taken = split ? chains : descriptors;
-  below("taken, completed and pending", taken + open + get(abi.DEVICE_PENDING), image.size + 1);
+  const shown = (get(abi.DEVICE_USED) - get(abi.DEVICE_PENDING_SLOT)) & U16;
+  const pending = split ? shown : get(abi.DEVICE_PENDING);
+  below("taken, completed and pending", taken + open + pending, image.size + 1);
   if (split) {
     same("between the indices", (get(abi.DEVICE_AVAIL) - get(abi.DEVICE_USED)) & U16, taken + open);
   } else {

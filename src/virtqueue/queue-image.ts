@@ -24,7 +24,7 @@ export function imageChecksum(data: object): number {
 }
 
 const lineAt = (half: RingHalf): number =>
-  half.q + (half.role === abi.ROLE_DRIVER ? abi.DRIVER_ERROR : abi.DEVICE_ERROR);
+  half.q + (half.role === abi.ROLE_DRIVER ? abi.DRIVER_STATE : abi.DEVICE_STATE);
 
 const shadowAt = (half: RingHalf): number =>
   half.q + (half.role === abi.ROLE_DRIVER ? half.state.driverShadow : half.state.deviceShadow);
@@ -40,6 +40,7 @@ export function saveHalf(
   const words = core.words();
   const word = (linear: number): number => words[linear >>> 2] ?? 0;
   const line = Array.from({ length: LINE_WORDS }, (_, i) => word(lineAt(half) + 4 * i));
+  line[0] = 0; // in service, as whatever it is put into
   line[LINE_WORDS - 1] = 0; // touched ranges are not part of the state
   const shadow: number[] = [];
   for (let slot = 0; slot < half.size; slot++) {
@@ -75,7 +76,7 @@ function tokensInOrder(
     if (count) rows.push({ token: slot | (generation << 16), link });
   }
   if (role === abi.ROLE_DRIVER) return rows.map((row) => row.token);
-  const next = field(line, layout === "split" ? abi.DEVICE_AVAIL : abi.DEVICE_TAKEN, abi.DEVICE_ERROR);
+  const next = field(line, layout === "split" ? abi.DEVICE_AVAIL : abi.DEVICE_TAKEN, abi.DEVICE_STATE);
   const age = (link: number): number => (next - link) & U16;
   return rows.sort((a, b) => age(b.link) - age(a.link)).map((row) => row.token);
 }
@@ -108,7 +109,7 @@ export function restoreHalf<T extends RingHalf>(
   }
   const words = core.words();
   image.line.forEach((value, i) => {
-    words[(lineAt(half) >>> 2) + i] = value;
+    if (i > 0) words[(lineAt(half) >>> 2) + i] = value;
   });
   for (let slot = 0; slot < image.size; slot++) {
     const [link = 0, generation = 0, count = 0, id = 0, writable = 0] = image.shadow.slice(

@@ -215,6 +215,11 @@ export abstract class RingHalf {
     this.core.words()[(this.q + offset) >>> 2] = value;
   }
 
+  /** What broke this half as the core has it: a negative code, or 0. */
+  protected fault(): number {
+    return Math.min(this.word(this.role === abi.ROLE_DRIVER ? abi.DRIVER_STATE : abi.DEVICE_STATE) | 0, 0);
+  }
+
   /** The caller's own mistake, as an error to throw. */
   protected mistake(code: number): VirtioError {
     return breach(resultName(code), this, ...this.#faultNumbers());

@@ -52,7 +52,11 @@ export function startDriver(half: RingHalf, core: Core, base: number): void {
   const driver = Number(half.areas.driver);
   if (half.ring.layout === "split") {
     const idx = index(base);
-    setWords(half, core, { [abi.DRIVER_AVAIL]: idx, [abi.DRIVER_USED]: idx });
+    setWords(half, core, {
+      [abi.DRIVER_AVAIL]: idx,
+      [abi.DRIVER_USED]: idx,
+      [abi.DRIVER_PENDING_SLOT]: idx,
+    });
     setU16(core, driver + VIRTQ_AVAIL_IDX, idx);
     if (half.ring.eventIdx) setU16(core, driver + ringAreas("split", half.size).driver.bytes - 2, idx);
     return;
@@ -89,7 +93,11 @@ export function startDevice(half: RingHalf, core: Core, base: number): void {
   const device = Number(half.areas.device);
   if (half.ring.layout === "split") {
     const idx = index(base);
-    setWords(half, core, { [abi.DEVICE_AVAIL]: idx, [abi.DEVICE_USED]: idx });
+    setWords(half, core, {
+      [abi.DEVICE_AVAIL]: idx,
+      [abi.DEVICE_USED]: idx,
+      [abi.DEVICE_PENDING_SLOT]: idx,
+    });
     setU16(core, device + VIRTQ_USED_IDX, idx);
     if (half.ring.eventIdx) setU16(core, device + ringAreas("split", half.size).device.bytes - 2, idx);
     return;

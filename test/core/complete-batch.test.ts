@@ -41,7 +41,7 @@ function completeOneByOne({ device, q }: RawQueue, pairs: readonly Pair[]): numb
 
 /** All that a completion may change: guest memory, and the device's line but for the log's count. */
 function stateOf({ core, q }: RawQueue): unknown {
-  const line = core.words().slice((q + abi.DEVICE_ERROR) >>> 2, (q + abi.DEVICE_LOG_COUNT) >>> 2);
+  const line = core.words().slice((q + abi.DEVICE_STATE) >>> 2, (q + abi.DEVICE_LOG_COUNT) >>> 2);
   // As text: deep equality of long arrays takes its time.
   return { line: line.join(), ring: Buffer.from(core.view(0x1000, 0x3000)).toString("base64") };
 }

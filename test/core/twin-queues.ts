@@ -128,9 +128,9 @@ export class TwinQueues {
 
   /** A broken half stands still: both start again on empty rings. */
   #heal(): void {
-    const word = (offset: number): number => this.fast.core.words()[(this.fast.q + offset) >>> 2] ?? 0;
+    const word = (offset: number): number => (this.fast.core.words()[(this.fast.q + offset) >>> 2] ?? 0) | 0;
     const stuck = word(abi.DRIVER_FREE_COUNT) === 0 && this.#random.oneIn(4);
-    if (!word(abi.DRIVER_ERROR) && !word(abi.DEVICE_ERROR) && !stuck) return;
+    if (word(abi.DRIVER_STATE) >= 0 && word(abi.DEVICE_STATE) >= 0 && !stuck) return;
     this.broken++;
     for (const queue of [this.fast, this.slow]) {
       queue.core.view(RING, 0x3000).fill(0);
@@ -142,8 +142,8 @@ export class TwinQueues {
 
 /** Guest memory and both halves' lines; which slot the device's next chain gets is nobody's business. */
 function stateOf({ core, q }: RawQueue): unknown {
-  const line = [...core.words().slice((q + abi.DRIVER_ERROR) >>> 2, (q + abi.QUEUE_BYTES) >>> 2)];
-  line[(abi.DEVICE_FREE_HEAD - abi.DRIVER_ERROR) >>> 2] = 0;
+  const line = [...core.words().slice((q + abi.DRIVER_STATE) >>> 2, (q + abi.QUEUE_BYTES) >>> 2)];
+  line[(abi.DEVICE_FREE_HEAD - abi.DRIVER_STATE) >>> 2] = 0;
   return { line: line.join(), guest: Buffer.from(core.view(0, RAM)).toString("base64") };
 }
 

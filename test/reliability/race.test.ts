@@ -134,7 +134,7 @@ async function raceWith({ prepare, flip }: Race, pops: number, serve: (arena: Ar
         continue;
       }
       refused++;
-      errors.add(resultName((core.words()[(device.q + abi.DEVICE_ERROR) >>> 2] ?? 0) | 0));
+      errors.add(resultName((core.words()[(device.q + abi.DEVICE_STATE) >>> 2] ?? 0) | 0));
       core.exports.deviceReset(device.q);
       idx = 0;
       availIdx[0] = 0;
