@@ -66,7 +66,14 @@ export function takeUsed(q: usize, max: u32): i32 {
 
 @inline
 function takeAnyOrder(q: usize, limit: u32): i32 {
-  let taken: u32 = 0;
+  if (!limit) return 0;
+  const singles = takeSingles(q, 0, limit);
+  return singles == limit ? limit : takeMore(q, singles, limit);
+}
+
+/** Goes on behind the first `from` buffers, over other forms and the ring's end: as `addMore` of add.ts. */
+function takeMore(q: usize, from: u32, limit: u32): i32 {
+  let taken = from;
   while (taken < limit) {
     const singles = takeSingles(q, taken, limit);
     taken += singles;

@@ -78,8 +78,17 @@ import { availEntryAt, descAt, setAvailEntry, setDesc } from "./layout";
 export function add(q: usize, chains: u32): i32 {
   if (driverState(q) != LAYOUT_SPLIT) return refusal(driverState(q));
   if (chains > batch(q)) return blame(q, BAD_ARGUMENT, chains, batch(q));
-  let submission = firstSubmission(q);
-  let added: u32 = 0;
+  const singles = addSingles(q, firstSubmission(q), 0, chains);
+  return singles == chains ? singles : addMore(q, singles, chains);
+}
+
+/**
+ * Goes on behind the first `from` submissions, over other forms and the ring's end. A function of its own, so that a batch
+ * which is added at once keeps nothing for a loop.
+ */
+function addMore(q: usize, from: u32, chains: u32): i32 {
+  let added = from;
+  let submission = firstSubmission(q) + <usize>added * SINGLE_SUBMISSION_BYTES;
   while (added < chains) {
     const singles = addSingles(q, submission, added, chains);
     added += singles;

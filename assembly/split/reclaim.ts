@@ -76,8 +76,15 @@ function newlyUsed(q: usize): i32 {
 function takeAnyOrder(q: usize, max: u32): i32 {
   const newly = newlyUsed(q);
   if (newly < 0) return fail(q, newly);
-  const limit = min(max, newly);
-  let taken: u32 = 0;
+  const limit: u32 = min(max, newly);
+  if (!limit) return 0;
+  const singles = takeSingles(q, 0, limit);
+  return singles == limit ? limit : takeMore(q, singles, limit);
+}
+
+/** Goes on behind the first `from` buffers, over other forms and the ring's end: as `addMore` of add.ts. */
+function takeMore(q: usize, from: u32, limit: u32): i32 {
+  let taken = from;
   while (taken < limit) {
     const singles = takeSingles(q, taken, limit);
     taken += singles;
