@@ -7,7 +7,7 @@ import type { Core } from "../core/core";
 import { type DeviceVerbs, deviceVerbs } from "../core/exports";
 import { VirtioError } from "../errors";
 import { IN_ORDER_VIOLATION, QUEUE_BROKEN } from "../spec/result";
-import { Chain } from "./chain";
+import { Chain, type WriteObserver } from "./chain";
 import { FlatList } from "./flat-list";
 import { InOrderTurns } from "./in-order-turns";
 import { ringAreas } from "./layout";
@@ -68,6 +68,7 @@ export class DeviceQueue extends RingHalf {
   /** Chains of the flat list that no batch has used, and whose readable bytes are not noted. */
   #listed = 0;
   readonly #view: Chain;
+  readonly #observe: WriteObserver | undefined;
   readonly #payload: TouchedRange[] | undefined;
   readonly #onTouched: DeviceQueueOptions["onTouched"];
   /** What is told of the ring with `wholeAreas`: where buffers are used, and where notifications are asked for. */
@@ -96,10 +97,10 @@ export class DeviceQueue extends RingHalf {
     this.#payload = isTold ? [] : undefined;
     if (isTold && options.wholeAreas) this.#whole = wholeAreas(this);
     const payload = this.#payload;
-    const observe = payload
-      ? (linear: number, length: number) => void payload.push({ address: core.guestAddress(linear), length })
+    this.#observe = payload
+      ? (linear, length) => void payload.push({ address: core.guestAddress(linear), length })
       : undefined;
-    this.#view = new Chain(core, observe);
+    this.#view = new Chain(core, this.#observe);
   }
 
   /** Chains taken and not yet used; those whose completion is held back included. */
@@ -168,6 +169,15 @@ export class DeviceQueue extends RingHalf {
     return this.#list.at;
   }
 
+  /**
+   * A chain of the flat list, as one that lasts.
+   *
+   * @param first index in `core.words()` of its first entry
+   */
+  chainAt(first: number): Chain {
+    return new Chain(this.core, this.#observe, this.#list.record(first));
+  }
+
   #takeRecords(max: number): number {
     this.#keepList();
     try {
@@ -203,15 +213,6 @@ export class DeviceQueue extends RingHalf {
     return good;
   }
 
-  /**
-   * Where the record of the i-th chain of the last {@link take} stands in `core.words()`, for who reads its words instead
-   * of a {@link chain}: { token, readable segments, writable segments, error, u64 readable bytes, u64 writable bytes },
-   * then { linear address, length } of each segment.
-   */
-  record(i: number): number {
-    return this.#records[i] ?? 0;
-  }
-
   /** The i-th chain of the last {@link take}: a view that the next call moves; `keep()` what must last. */
   chain(i: number): Chain {
     return this.#view.moveTo(this.#records[i] ?? 0);
@@ -234,6 +235,7 @@ export class DeviceQueue extends RingHalf {
    */
   complete(token: number, written: number): void {
     this.#judgeCompletion(token, written);
+    if (this.ring.inOrder && this.#turns.held.has(token)) this.#unknown(token);
     this.#keepList();
     let code = 0;
     try {
@@ -250,15 +252,16 @@ export class DeviceQueue extends RingHalf {
 
   #judgeCompletion(token: number, written: number): void {
     this.assertAlive();
-    if (!Number.isInteger(written) || written < 0 || written > 0xffffffff) {
+    if (written >>> 0 !== written) {
       throw new VirtioError("BAD_ARGUMENT", `${written} bytes written is not in 0…4294967295`);
     }
-    const known = Number.isInteger(token) && token > 0 && token <= 0x7fffffff;
-    if (!known || (this.#turns.held.size && this.#turns.held.has(token))) {
-      throw new VirtioError("COMPLETE_UNKNOWN", `queue ${this.index}: token ${token} is not in flight`, {
-        queue: this.index,
-      });
-    }
+    if ((token | 0) !== token || token <= 0) this.#unknown(token);
+  }
+
+  #unknown(token: number): never {
+    throw new VirtioError("COMPLETE_UNKNOWN", `queue ${this.index}: token ${token} is not in flight`, {
+      queue: this.index,
+    });
   }
 
   /**

@@ -6,9 +6,9 @@ import * as abi from "../../assembly/abi";
 import type { Core } from "../core/core";
 
 const ENTRY = abi.FLAT_SEGMENT_BYTES >>> 2;
-const LENGTH = 1;
+const LENGTH = abi.FLAT_LENGTH >>> 2;
 const TOKEN = abi.FLAT_TOKEN >>> 2;
-const WRITTEN = 3;
+const WRITTEN = abi.FLAT_WRITTEN >>> 2;
 /** Takes the mark of a writable segment away. */
 const PLAIN = ~abi.FLAT_WRITABLE;
 
@@ -50,16 +50,16 @@ export class FlatList {
     const words = this.#core.words();
     let readable = 0;
     let written = 0;
-    let chain = 0;
-    let left = count;
-    for (let at = this.at, token = words[at + TOKEN] ?? 0; token !== 0; token = words[at + TOKEN] ?? 0) {
-      if ((token & PLAIN) !== chain) {
-        if (left-- === 0) break;
-        chain = token & PLAIN;
-        written += words[at + WRITTEN] ?? 0;
-      }
-      if (token === chain) readable += words[at + LENGTH] ?? 0;
-      at += ENTRY;
+    let at = this.at;
+    let mark = words[at + TOKEN] ?? 0;
+    for (let left = count; left > 0 && mark !== 0; left--) {
+      const token = mark & PLAIN;
+      written += words[at + WRITTEN] ?? 0;
+      do {
+        if (mark === token) readable += words[at + LENGTH] ?? 0;
+        at += ENTRY;
+        mark = words[at + TOKEN] ?? 0;
+      } while ((mark & PLAIN) === token);
     }
     return { readable, written };
   }
@@ -79,10 +79,42 @@ export class FlatList {
     }
   }
 
+  /** The words of a chain record (assembly/batch.ts) for the chain whose first entry stands at word `first`. */
+  record(first: number): number[] {
+    const words = this.#core.words();
+    const token = (words[first + TOKEN] ?? 0) & PLAIN;
+    const record = [token, 0, 0, 0, 0, 0, 0, 0];
+    let readable = 0;
+    let readableBytes = 0;
+    let bytes = 0;
+    for (let at = first; ((words[at + TOKEN] ?? 0) & PLAIN) === token; at += ENTRY) {
+      const length = words[at + LENGTH] ?? 0;
+      if (length === 0) break; // no segments
+      record.push(words[at] ?? 0, length);
+      bytes += length;
+      if (words[at + TOKEN] !== token) continue;
+      readable++;
+      readableBytes += length;
+    }
+    const segments = (record.length * 4 - abi.CHAIN_RECORD_BYTES) / abi.SEGMENT_RECORD_BYTES;
+    record[abi.CHAIN_READABLE_COUNT >>> 2] = readable;
+    record[abi.CHAIN_WRITABLE_COUNT >>> 2] = segments - readable;
+    record[abi.CHAIN_ERROR >>> 2] = segments === 0 ? (words[first] ?? 0) : 0;
+    setWide(record, abi.CHAIN_READABLE_BYTES >>> 2, readableBytes);
+    setWide(record, abi.CHAIN_WRITABLE_BYTES >>> 2, bytes - readableBytes);
+    return record;
+  }
+
   /** The first `count` chains, or as many as there are; for what is not hot. */
   chains(count: number): FlatChain[] {
     const chains: FlatChain[] = [];
     this.forEach(count, (token, written) => chains.push({ token, written }));
     return chains;
   }
+}
+
+/** A number of bytes, at most 2^32, as two words. */
+function setWide(words: number[], at: number, bytes: number): void {
+  words[at] = bytes >>> 0;
+  words[at + 1] = bytes > 0xffffffff ? 1 : 0;
 }

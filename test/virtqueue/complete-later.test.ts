@@ -104,24 +104,3 @@ describe.each(["split", "packed"] as const)("completeLater, %s", (layout) => {
     }
   });
 });
-
-describe.each(["split", "packed"] as const)("record, %s", (layout) => {
-  it("is where the chain's words stand", () => {
-    const { core, driver, device, buffer } = rig(layout);
-    driver.add([buffer(8)], [buffer(16)]);
-    driver.add([buffer(5)], []);
-    driver.publish();
-    expect(device.take()).toBe(2);
-    for (const i of [0, 1]) {
-      const chain = device.chain(i);
-      const at = device.record(i);
-      const words = core.words();
-      expect([words[at], words[at + 4], words[at + 6], words[at + 8]]).toEqual([
-        chain.token,
-        chain.readableBytes,
-        chain.writableBytes,
-        chain.address(0),
-      ]);
-    }
-  });
-});

@@ -65,6 +65,43 @@ describe.each(["split", "packed"] as const)("%s", (layout) => {
       expect(driver.takeUsed()).toBe(1);
     });
 
+    it("a chain of it can be kept, with its segments on either side", () => {
+      const { core, driver, device, buffer } = open();
+      const lists = [
+        [[buffer(5), buffer(6)], [buffer(7)]],
+        [[buffer(3)], []],
+        [[], [buffer(2), buffer(9)]],
+      ] as const;
+      const tokens = lists.map(([readable, writable]) => driver.add(readable, writable));
+      driver.publish();
+      expect(device.takeBatch()).toBe(3);
+      let at = device.flat;
+      const kept = lists.map(([readable, writable]) => {
+        const chain = device.chainAt(at);
+        at += 4 * (readable.length + writable.length);
+        return chain;
+      });
+      core.words().fill(0xffffffff, device.flat, at); // as the next take would
+      const base = core.view(0, 1).byteOffset;
+      const sum = (list: readonly { readonly length: number }[]) =>
+        list.reduce((total, { length }) => total + length, 0);
+      for (const [i, [readable, writable]] of lists.entries()) {
+        const chain = kept[i];
+        expect(chain).toMatchObject({
+          token: tokens[i],
+          error: undefined,
+          readableCount: readable.length,
+          writableCount: writable.length,
+          readableBytes: sum(readable),
+          writableBytes: sum(writable),
+        });
+        const segments = [...readable, ...writable];
+        expect(segments.map((_, j) => chain?.segment(j))).toEqual(
+          segments.map(({ address, length }) => ({ address: base + address, length })),
+        );
+      }
+    });
+
     it("a chain used by itself first leaves the rest of the list its turn", () => {
       const { core, device, offer, taken } = open();
       const tokens = offer(4);

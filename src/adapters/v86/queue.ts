@@ -46,9 +46,8 @@ export class UpgradedQueue implements V86VirtQueue {
   private readonly home: QueueHome;
   private readonly index: number;
   private queue: DeviceQueue | undefined;
-  /** The chains of the queue's last take, and the one of them that is popped next. */
+  /** The chains of the queue's last take. */
   private taken: Take | undefined;
-  private next: PoppedRequest | undefined;
   /** A saved queue that is restored when it is first used: v86 restores guest RAM after the devices. */
   private image: string | undefined;
 
@@ -99,33 +98,26 @@ export class UpgradedQueue implements V86VirtQueue {
   /** Whether {@link pop_request} has something to give; if not, the driver is asked for a notification. */
   has_request(): boolean {
     if (!this.isLive) return false;
-    if (this.next === undefined) {
-      const next = this.taken?.next();
-      if (next === undefined || next.length_readable > READABLE_MAX) this.look(next);
-      else this.next = next;
-    }
-    return this.next !== undefined;
+    const { taken } = this;
+    return (taken !== undefined && taken.nextReadable <= READABLE_MAX) || this.look();
   }
 
   /** The next request; an empty one where there is none, whose reply goes nowhere. */
   pop_request(): PoppedRequest {
-    const request = this.next ?? (this.has_request() ? this.next : undefined);
-    this.next = undefined;
-    return request ?? new PoppedRequest();
+    const { taken } = this;
+    if (taken !== undefined && taken.nextReadable <= READABLE_MAX) return taken.next();
+    return this.has_request() ? this.pop_request() : new PoppedRequest();
   }
 
   push_reply(chain: V86BufferChain): void {
     const { queue } = this;
-    if (!this.isLive || queue === undefined || !(chain instanceof PoppedRequest)) return;
-    try {
-      chain.reply(queue);
-    } catch (error) {
-      this.home.breakDown(error);
-    }
+    if (queue === undefined || !(chain instanceof PoppedRequest)) return;
+    if (!chain.replyInRow(queue)) this.use(() => chain.replyLate());
   }
 
   flush_replies(): void {
     this.use((queue) => {
+      this.taken?.use();
       if (queue.publish()) this.home.interrupt();
     });
   }
@@ -155,22 +147,19 @@ export class UpgradedQueue implements V86VirtQueue {
   }
 
   /** Takes again when there is no next request; with nothing to take, asks for a notification. */
-  private look(found: PoppedRequest | undefined): void {
+  private look(): boolean {
     this.use((queue) => {
-      const next = found ?? this.take(queue);
-      if (next === undefined) queue.arm();
-      else if (next.length_readable > READABLE_MAX) throw this.tooMuch(next.length_readable);
-      this.next = next;
+      if (this.taken === undefined || this.taken.isEmpty) this.taken = this.take(queue);
+      if (this.taken === undefined) queue.arm();
+      else if (this.taken.nextReadable > READABLE_MAX) throw this.tooMuch(this.taken.nextReadable);
     });
+    return this.isLive && this.taken !== undefined;
   }
 
-  private take(queue: DeviceQueue): PoppedRequest | undefined {
+  private take(queue: DeviceQueue): Take | undefined {
     this.taken?.end();
-    this.taken = undefined;
-    const count = queue.take();
-    if (count === 0) return undefined;
-    this.taken = new Take(this.home.core, queue, count);
-    return this.taken.next();
+    const count = queue.takeBatch();
+    return count === 0 ? undefined : new Take(this.home.core, queue);
   }
 
   private get isLive(): boolean {
@@ -193,7 +182,6 @@ export class UpgradedQueue implements V86VirtQueue {
     this.queue?.dispose();
     this.queue = undefined;
     this.taken = undefined;
-    this.next = undefined;
     this.image = undefined;
   }
 
@@ -201,8 +189,7 @@ export class UpgradedQueue implements V86VirtQueue {
   private save(): string | undefined {
     const { queue } = this;
     if (queue === undefined || queue.error !== undefined) return this.image;
-    this.taken?.undo(this.next === undefined ? 0 : 1);
-    this.next = undefined;
+    this.taken?.undo();
     return JSON.stringify(queue.save());
   }
 

@@ -14,10 +14,17 @@ import type { V86BufferChain } from "./emulator";
 export interface Origin {
   readonly core: Core;
   readonly queue: DeviceQueue;
-  /** Uses a chain with the next publish. */
-  reply(token: number, written: number): void;
+  /**
+   * Uses a chain with the next publish if it is the next one in row; else false.
+   *
+   * @param index which of the take's chains
+   * @param at where its first entry stands in the flat list, until the queue takes again
+   */
+  replyInRow(index: number, at: number, written: number): boolean;
+  /** The same for any chain, whenever. */
+  replyLate(index: number, at: number, written: number): void;
   /** The segments of one of its chains, which last. */
-  chain(index: number): Chain | undefined;
+  chain(index: number, at: number): Chain | undefined;
 }
 
 /** What most requests never need: their segments, and where reading and writing stand. */
@@ -29,23 +36,25 @@ interface Access {
 
 /** A chain that was popped; or, without a take, what a model gets that pops where nothing is. */
 export class PoppedRequest implements V86BufferChain {
-  readonly length_readable: number;
-  readonly length_writable: number;
-  private readonly token: number;
-  private readonly index: number;
+  // Declared only: a field that is defined is written twice.
+  declare readonly length_readable: number;
+  declare readonly length_writable: number;
+  declare private readonly index: number;
+  declare private readonly at: number;
   /** Until it is replied to. */
-  private taken: Origin | undefined;
-  private made: Access | undefined;
+  declare private taken: Origin | undefined;
+  declare private made: Access | undefined;
 
   /**
    * @param index which chain of the take it is
+   * @param at where its first entry stands
    * @param readable its bytes, and `writable` likewise
    */
-  constructor(taken?: Origin, index = 0, token = 0, readable = 0, writable = 0) {
+  constructor(taken?: Origin, index = 0, at = 0, readable = 0, writable = 0) {
     this.length_readable = readable;
     this.length_writable = writable;
-    this.token = token;
     this.index = index;
+    this.at = at;
     this.taken = taken;
     this.made = undefined;
   }
@@ -85,12 +94,21 @@ export class PoppedRequest implements V86BufferChain {
    * Uses the chain with the next publish, once: v86's console acknowledges some of its chains twice.
    *
    * @param queue where it was pushed
+   * @returns false: it isn't the next one in row, so {@link replyLate} has to do it
    */
-  reply(queue: DeviceQueue): void {
+  replyInRow(queue: DeviceQueue): boolean {
     const { taken } = this;
-    if (taken === undefined || taken.queue !== queue) return;
+    if (taken === undefined || taken.queue !== queue) return true;
+    if (!taken.replyInRow(this.index, this.at, this.length_written)) return false;
     this.taken = undefined;
-    taken.reply(this.token, this.length_written);
+    return true;
+  }
+
+  /** The same for a chain that `replyInRow` refused. */
+  replyLate(): void {
+    const { taken } = this;
+    this.taken = undefined;
+    taken?.replyLate(this.index, this.at, this.length_written);
   }
 
   /** Taken from a queue that lives, and not replied to. */
@@ -102,7 +120,7 @@ export class PoppedRequest implements V86BufferChain {
   private access(): Access | undefined {
     if (!this.isInFlight) return undefined;
     if (this.made === undefined) {
-      const chain = this.taken?.chain(this.index);
+      const chain = this.taken?.chain(this.index, this.at);
       if (chain !== undefined) this.made = { chain, reader: undefined, writer: undefined };
     }
     return this.made;
