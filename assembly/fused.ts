@@ -3,14 +3,16 @@
 import { EXCHANGE_NOTIFY, EXCHANGE_REFUSED, LAYOUT_PACKED, LAYOUT_SPLIT } from "./abi";
 import { deviceState } from "./device-state";
 import { add as packedAdd } from "./packed/add";
-import { completeFlat as packedCompleteFlat, publish as packedDevicePublish } from "./packed/device";
+import { completeFlat as packedCompleteFlat } from "./packed/complete";
+import { publish as packedDevicePublish } from "./packed/device";
 import { publish as packedPublish } from "./packed/driver";
 import { takeUsed as packedTakeUsed } from "./packed/reclaim";
 import { run as packedRun } from "./packed/run";
 import { takeFlat as packedTakeFlat } from "./packed/take";
 import { layout, refusal } from "./queue-state";
-import { completeFlat as splitCompleteFlat, publish as splitDevicePublish } from "./split/device";
 import { add as splitAdd } from "./split/add";
+import { completeFlat as splitCompleteFlat } from "./split/complete";
+import { publish as splitDevicePublish } from "./split/device";
 import { publish as splitPublish } from "./split/driver";
 import { takeUsed as splitTakeUsed } from "./split/reclaim";
 import { run as splitRun } from "./split/run";

@@ -10,14 +10,16 @@ export {
 } from "./split/driver";
 export { takeUsed as splitDriverTakeUsed } from "./split/reclaim";
 export {
-  arm as splitDeviceArm,
   complete as splitDeviceComplete,
   completeBatch as splitDeviceCompleteBatch,
   completeFlat as splitDeviceCompleteFlat,
+  undo as splitDeviceUndo,
+} from "./split/complete";
+export {
+  arm as splitDeviceArm,
   disarm as splitDeviceDisarm,
   hasAvailable as splitDeviceHasAvailable,
   publish as splitDevicePublish,
-  undo as splitDeviceUndo,
 } from "./split/device";
 export { take as splitDeviceTake, takeFlat as splitDeviceTakeFlat } from "./split/take";
 export { run as splitDeviceRun } from "./split/run";
@@ -30,14 +32,16 @@ export {
 } from "./packed/driver";
 export { takeUsed as packedDriverTakeUsed } from "./packed/reclaim";
 export {
-  arm as packedDeviceArm,
   complete as packedDeviceComplete,
   completeBatch as packedDeviceCompleteBatch,
   completeFlat as packedDeviceCompleteFlat,
+  undo as packedDeviceUndo,
+} from "./packed/complete";
+export {
+  arm as packedDeviceArm,
   disarm as packedDeviceDisarm,
   hasAvailable as packedDeviceHasAvailable,
   publish as packedDevicePublish,
-  undo as packedDeviceUndo,
 } from "./packed/device";
 export { take as packedDeviceTake, takeFlat as packedDeviceTakeFlat } from "./packed/take";
 export { run as packedDeviceRun } from "./packed/run";

@@ -40,11 +40,12 @@ import {
   refusal,
   size,
 } from "../queue-state";
-import { complete, holdBackUsed, undo, useDescriptor, useNext } from "./device";
+import { complete, holdBackUsed, undo, useDescriptor, useNext } from "./complete";
 import { fourFit, fourReadable } from "./four";
+import { roomLeft } from "./in-flight";
 import { descAddr, descAt, descTail, setDescTail, tailFlags, tailId, tailLength } from "./layout";
 import { advanceSlot, advanceWrap, availableFlags, isAvailable, usedFlags } from "./position";
-import { nextTail, roomLeft, SINGLE_MASK, singleFlags, take, walkedCount, walkedId, walkPlain } from "./take";
+import { nextTail, SINGLE_MASK, singleFlags, take, walkedCount, walkedId, walkPlain } from "./take";
 
 /** Takes, serves and uses up to `budget` chains, as `serve` of backend.ts does; their number, or the first error. */
 export function run(q: usize, kind: u32, budget: u32): i32 {

@@ -7,64 +7,26 @@ import {
   VIRTQ_DESC_F_WRITE,
   VIRTQ_DESC_SIZE,
 } from "../../src/spec/queue";
-import {
-  BUFFER_TOO_SHORT,
-  CHAIN_TOO_LONG,
-  INDIRECT_NOT_NEGOTIATED,
-  INDIRECT_WITH_NEXT,
-  PACKED_NOT_AVAILABLE,
-  RING_INDEX_JUMP,
-} from "../../src/spec/result";
-import { CHAIN_RECORD_BYTES, FEATURE_INDIRECT, LAYOUT_PACKED, OPTION_RECOVER } from "../abi";
+import { BUFFER_TOO_SHORT } from "../../src/spec/result";
+import { LAYOUT_PACKED } from "../abi";
 import { chainsEnd, firstChain, firstSegment } from "../batch";
-import {
-  beginChain,
-  chainEnd,
-  chainWritableTotal,
-  endChain,
-  endPlainChain,
-  endWalk,
-  plainTable,
-  plainWritable,
-  pushConsecutiveTable,
-  pushDescriptor,
-  walkConsecutive,
-} from "../chain";
+import { chainEnd, endPlainChain, endWalk, plainTable, plainWritable, walkConsecutive } from "../chain";
 import {
   deviceAvail,
   deviceAvailWrap,
-  deviceBatchCount,
   deviceState,
   deviceFreeHead,
-  deviceInFlight,
-  deviceInFlightDescriptors,
-  devicePending,
   deviceTaken,
-  setDeviceAvail,
-  setDeviceAvailWrap,
   setDeviceState,
-  setDeviceFreeHead,
-  setDeviceInFlight,
-  setDeviceInFlightDescriptors,
-  setDeviceTaken,
 } from "../device-state";
 import { endFlat, flatten, recordLimit, segmentBytes, setSegment, setSingle, singleBytes } from "../flat";
 import { firstBase, firstGpa, firstIsReadOnly, firstSize, within } from "../memory";
-import { batch, blame, core, desc, deviceShadow, features, isInOrder, refusal, size } from "../queue-state";
-import {
-  headLink,
-  headToken,
-  occupy,
-  occupySingle,
-  RECOVERED,
-  relinked,
-  shadowAt,
-  shadowHead,
-  shadowLink,
-  tokenOf,
-} from "../shadow";
+import { batch, core, desc, deviceShadow, isInOrder, refusal, size } from "../queue-state";
+import { headLink, headToken, occupy, occupySingle, relinked, shadowAt, shadowHead } from "../shadow";
+import { holdTaken, roomLeft } from "./in-flight";
 import { descAddr, descAt, descTail, tailFlags, tailId, tailLength } from "./layout";
 import { advanceSlot, advanceWrap, availableFlags, isAvailable } from "./position";
+import { takeUnusual } from "./take-unusual";
 
 /** Takes up to `max` available chains into chain records; their number, or what the driver did wrong. */
 export function take(q: usize, max: u32): i32 {
@@ -92,7 +54,7 @@ function takeInto(q: usize, max: u32, flat: bool): i32 {
     taken += lists;
     if (taken == limit) break;
     if (lists) continue;
-    const code = takeUnusual(q, flat ? recordLimit(next, end) : end);
+    const code = takeUnusual(q, next, flat ? recordLimit(next, end) : end);
     if (code < 0) {
       if (!taken) return code == BUFFER_TOO_SHORT ? code : fail(q, code);
       break;
@@ -112,12 +74,6 @@ let next: usize = 0;
 export function nextTail(q: usize): u64 {
   // Barrier A (pairs with publish in driver.ts): the head's flags before the rest of the list.
   return descTail(descAt(desc(q), deviceAvail(q)));
-}
-
-/** Descriptors that the driver can have made available: all but those in flight, or used and not yet shown to it. */
-@inline
-export function roomLeft(q: usize): u32 {
-  return size(q) - deviceInFlightDescriptors(q) - devicePending(q) - deviceBatchCount(q);
 }
 
 /**
@@ -213,17 +169,6 @@ function takeLists(q: usize, limit: u32, end: usize, flat: bool): u32 {
   return i;
 }
 
-/** The state after `count` more lists of `descriptors` in all were taken: the next free shadow and available position. */
-@inline
-function holdTaken(q: usize, free: u32, slot: u32, wrap: u32, count: u32, descriptors: u32): void {
-  setDeviceFreeHead(q, free);
-  setDeviceAvail(q, slot);
-  setDeviceAvailWrap(q, wrap);
-  setDeviceTaken(q, (deviceTaken(q) + count) & 0xffff);
-  setDeviceInFlight(q, deviceInFlight(q) + count);
-  setDeviceInFlightDescriptors(q, deviceInFlightDescriptors(q) + descriptors);
-}
-
 /** The flags that tell an available list of one direct descriptor from anything else, where `descTail` has them. */
 export const SINGLE_MASK: u64 =
   (<u64>(VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED | VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT)) << 48;
@@ -261,7 +206,7 @@ export function walkedId(): u32 {
  * list's form under `token` or in a record's.
  *
  * @param room descriptors that the driver can have made available from there on
- * @returns the segments, with `listCount` and `listId` set; or 0: something is unusual, `takeChain` knows what
+ * @returns the segments, with `listCount` and `listId` set; or 0: something is unusual, `takeUnusual` knows what
  */
 @inline
 export function walkPlain(
@@ -348,78 +293,6 @@ function walkList(
   listCount = <u32>(segment - first) / <u32>step;
   listId = tailId(tail); // valid in the last descriptor alone (§2.8.6)
   return endWalk(ram, first, segment, firstWritable, readable, total, step);
-}
-
-/** Takes one list the long way into a record, whose segments end before `end`; 0, or why not. */
-function takeUnusual(q: usize, end: usize): i32 {
-  const record = next;
-  if (record + CHAIN_RECORD_BYTES > end) return BUFFER_TOO_SHORT;
-  beginChain(q, record, end);
-  const code = walk(q);
-  if (code < 0) {
-    if (!listCount || code == BUFFER_TOO_SHORT) return code;
-    beginChain(q, record, end); // recovered: handed over empty, to be completed with length 0
-  }
-  const n = size(q);
-  const free = deviceFreeHead(q);
-  const entry = shadowAt(deviceShadow(q), free);
-  const follower = isInOrder(q) ? advanceSlot(free, 1, n) : shadowLink(entry);
-  const writable = code < 0 ? RECOVERED : chainWritableTotal();
-  const generation = occupy(entry, deviceTaken(q), listCount, listId, writable);
-  endChain(record, tokenOf(free, generation), code);
-  const slot = deviceAvail(q);
-  const wrap = advanceWrap(slot, deviceAvailWrap(q), listCount, n);
-  holdTaken(q, follower, advanceSlot(slot, listCount, n), wrap, 1, listCount);
-  return 0;
-}
-
-/**
- * Follows NEXT from slot to slot (§2.8.6), or into the table of a single INDIRECT descriptor (§2.8.7).
- *
- * On an error `listCount` is 0, unless `recover` is set and the list's end, and so its ID, was reached.
- */
-function walk(q: usize): i32 {
-  const ring = desc(q);
-  const n = size(q);
-  const room = roomLeft(q);
-  const recover = (features(q) & OPTION_RECOVER) != 0;
-  let slot = deviceAvail(q);
-  let wrap = deviceAvailWrap(q);
-  let breach: i32 = 0;
-  listCount = 0;
-  let count: u32 = 1;
-  while (true) {
-    if (count > n) return blame(q, CHAIN_TOO_LONG, count, n); // §2.8.19: never longer than the queue
-    if (count > room) return blame(q, RING_INDEX_JUMP, count, room); // the driver reached slots that are still in flight
-    const desc = descAt(ring, slot);
-    const tail = descTail(desc);
-    const flags = tailFlags(tail);
-    if (!isAvailable(flags, wrap)) return blame(q, PACKED_NOT_AVAILABLE, slot, flags); // §2.8.6: later ones are exposed before the head
-    const code =
-      flags & VIRTQ_DESC_F_INDIRECT
-        ? pushTable(q, descAddr(desc), tailLength(tail), flags, count)
-        : pushDescriptor(descAddr(desc), tailLength(tail), flags);
-    if (code < 0) {
-      if (!recover || code == BUFFER_TOO_SHORT) return code;
-      if (!breach) breach = code;
-    }
-    if (!(flags & VIRTQ_DESC_F_NEXT)) {
-      listCount = count;
-      listId = tailId(tail); // valid in the last descriptor alone (§2.8.6)
-      return breach;
-    }
-    wrap = advanceWrap(slot, wrap, 1, n);
-    slot = advanceSlot(slot, 1, n);
-    count++;
-  }
-}
-
-/** Opens the table of an INDIRECT descriptor, the `count`-th of its list. */
-function pushTable(q: usize, address: u64, length: u32, flags: u32, count: u32): i32 {
-  if (!(features(q) & FEATURE_INDIRECT)) return blame(q, INDIRECT_NOT_NEGOTIATED, count - 1, flags); // §2.8.19
-  // §2.8.19: not within a list.
-  if (count > 1 || flags & VIRTQ_DESC_F_NEXT) return blame(q, INDIRECT_WITH_NEXT, count - 1, flags);
-  return pushConsecutiveTable(q, address, length); // WRITE is ignored, §2.8.7
 }
 
 function fail(q: usize, code: i32): i32 {

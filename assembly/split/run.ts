@@ -35,7 +35,7 @@ import {
   size,
 } from "../queue-state";
 import { shadowAt, shadowCount } from "../shadow";
-import { complete, undo, useNext } from "./device";
+import { complete, undo, useNext } from "./complete";
 import {
   availEntry,
   availEntryAt,

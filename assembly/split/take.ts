@@ -6,65 +6,25 @@ import {
   VIRTQ_DESC_F_WRITE,
   VIRTQ_DESC_SIZE,
 } from "../../src/spec/queue";
-import {
-  BUFFER_TOO_SHORT,
-  CHAIN_TOO_LONG,
-  DESC_INDEX_RANGE,
-  DESC_NEXT_RANGE,
-  HEAD_IN_FLIGHT,
-  INDIRECT_NOT_NEGOTIATED,
-  INDIRECT_WITH_NEXT,
-  RING_INDEX_JUMP,
-} from "../../src/spec/result";
-import { CHAIN_RECORD_BYTES, FEATURE_INDIRECT, LAYOUT_SPLIT, OPTION_RECOVER } from "../abi";
+import { BUFFER_TOO_SHORT, RING_INDEX_JUMP } from "../../src/spec/result";
+import { LAYOUT_SPLIT } from "../abi";
 import { chainsEnd, firstChain, firstSegment } from "../batch";
-import {
-  beginChain,
-  chainEnd,
-  chainWritableTotal,
-  endChain,
-  endPlainChain,
-  plainTable,
-  plainWritable,
-  pushDescriptor,
-  pushLinkedTable,
-  walkLinked,
-} from "../chain";
+import { chainEnd, endPlainChain, plainTable, plainWritable, walkLinked } from "../chain";
 import {
   deviceAvail,
   deviceState,
   deviceInFlight,
   deviceShown,
-  deviceUsed,
   setDeviceAvail,
   setDeviceState,
   setDeviceInFlight,
 } from "../device-state";
 import { endFlat, flatten, recordLimit, segmentBytes, setSingle, singleBytes } from "../flat";
 import { firstBase, firstGpa, firstIsReadOnly, firstSize, within } from "../memory";
-import { batch, blame, core, desc, deviceShadow, driverArea, features, refusal, size } from "../queue-state";
-import {
-  headCount,
-  headToken,
-  occupy,
-  occupySingle,
-  RECOVERED,
-  relinked,
-  shadowAt,
-  shadowCount,
-  shadowHead,
-  tokenOf,
-} from "../shadow";
-import {
-  availEntry,
-  availEntryAt,
-  availIdx,
-  descAddr,
-  descTail,
-  tailFlags,
-  tailLength,
-  tailNext,
-} from "./layout";
+import { batch, blame, core, desc, deviceShadow, driverArea, refusal, size } from "../queue-state";
+import { headCount, headToken, occupy, occupySingle, relinked, shadowAt, shadowHead } from "../shadow";
+import { availEntry, availEntryAt, availIdx, descAddr, descTail, tailFlags, tailLength } from "./layout";
+import { takeUnusual } from "./take-unusual";
 
 /** Takes up to `max` available chains into chain records; their number, or what the driver did wrong. */
 export function take(q: usize, max: u32): i32 {
@@ -91,7 +51,7 @@ function takeInto(q: usize, max: u32, flat: bool): i32 {
     if (taken == limit) break;
     taken += flat ? takeChainsFlat(q, limit - taken, end) : takeChainRecords(q, limit - taken, end);
     if (taken == limit) break;
-    const code = takeUnusual(q, flat ? recordLimit(next, end) : end);
+    const code = takeUnusual(q, next, flat ? recordLimit(next, end) : end);
     if (code < 0) {
       if (!taken) return code == BUFFER_TOO_SHORT ? code : fail(q, code);
       break;
@@ -213,7 +173,7 @@ function unusualFlags(q: usize): u32 {
  * Walks the chain at `head` of a descriptor table of `n` the short way (see chain.ts): its segments go to `first` on
  * and end before `end`, in the flat list's form under `token` or in a record's; or nowhere, unless `recorded`.
  *
- * @returns the segments, or 0: something is unusual, `takeChain` knows what
+ * @returns the segments, or 0: something is unusual, `takeUnusual` knows what
  */
 @inline
 export function walkPlain(
@@ -240,52 +200,6 @@ export function walkPlain(
     entries = length / VIRTQ_DESC_SIZE;
   }
   return walkLinked(core(q), list, slot, entries, first, end, token, flat, recorded);
-}
-
-/** Takes one chain the long way into a record, whose segments end before `end`; 0, or why not. */
-function takeUnusual(q: usize, end: usize): i32 {
-  const record = next;
-  const turn = deviceAvail(q);
-  const head = availEntry(availEntryAt(driverArea(q), turn & (size(q) - 1)));
-  if (head >= size(q)) return blame(q, DESC_INDEX_RANGE, head, size(q));
-  const entry = shadowAt(deviceShadow(q), head);
-  if (shadowCount(entry)) return blame(q, HEAD_IN_FLIGHT, head, deviceInFlight(q)); // §2.7.13.1: it is not free
-  if (record + CHAIN_RECORD_BYTES > end) return BUFFER_TOO_SHORT;
-  beginChain(q, record, end);
-  const code = walk(q, head);
-  if (code < 0) {
-    if (code == BUFFER_TOO_SHORT || !(features(q) & OPTION_RECOVER)) return code;
-    beginChain(q, record, end); // handed over empty, to be completed with length 0
-  }
-  const generation = occupy(entry, turn, 1, head, code < 0 ? RECOVERED : chainWritableTotal());
-  endChain(record, tokenOf(head, generation), code);
-  setDeviceAvail(q, (turn + 1) & 0xffff);
-  setDeviceInFlight(q, deviceInFlight(q) + 1);
-  return 0;
-}
-
-/** Follows `next` from `head` for at most size descriptors (§2.7.5), into a table if one ends the chain (§2.7.5.3). */
-function walk(q: usize, head: u32): i32 {
-  const table = desc(q);
-  const n = size(q);
-  let slot = head;
-  let visited: u32 = 1;
-  while (true) {
-    const tail = descTail(table, slot);
-    const flags = tailFlags(tail);
-    if (flags & VIRTQ_DESC_F_INDIRECT) {
-      if (!(features(q) & FEATURE_INDIRECT)) return blame(q, INDIRECT_NOT_NEGOTIATED, slot, flags); // §2.7.5.3.1
-      if (flags & VIRTQ_DESC_F_NEXT) return blame(q, INDIRECT_WITH_NEXT, slot, flags); // §2.7.5.3.1
-      return pushLinkedTable(q, descAddr(table, slot), tailLength(tail), visited - 1); // WRITE is ignored, §2.7.5.3.2
-    }
-    const code = pushDescriptor(descAddr(table, slot), tailLength(tail), flags);
-    if (code < 0) return code;
-    if (!(flags & VIRTQ_DESC_F_NEXT)) return 0;
-    slot = tailNext(tail);
-    if (slot >= n) return blame(q, DESC_NEXT_RANGE, slot, n);
-    if (visited == n) return blame(q, CHAIN_TOO_LONG, n + 1, n); // more steps than descriptors: a loop
-    visited++;
-  }
 }
 
 function fail(q: usize, code: i32): i32 {
