@@ -9,7 +9,7 @@ export const REGION_BASE = 16;
 export const REGION_READ_ONLY = 20;
 export const REGION_BYTES = 32;
 
-export const QUEUE_BYTES = 256;
+export const QUEUE_BYTES = 320;
 export const QUEUE_FEATURES = 0;
 export const QUEUE_SIZE = 4;
 export const QUEUE_DESC = 8;
@@ -73,6 +73,9 @@ export const DEVICE_BATCH_COUNT = 240;
 export const DEVICE_BATCH_LAST = 244;
 export const DEVICE_BATCH_LENGTH = 248;
 export const DEVICE_LOG_COUNT = 252;
+
+export const FLAT_READABLE_BYTES = 256;
+export const FLAT_WRITTEN_BYTES = 264;
 
 export const SHADOW_BYTES = 16;
 export const SHADOW_LINK = 0;

@@ -10,18 +10,24 @@
 import {
   CHAIN_RECORD_BYTES,
   COMPLETION_RECORD_BYTES,
+  FLAT_LENGTH,
+  FLAT_READABLE_BYTES,
   FLAT_SEGMENT_BYTES,
   FLAT_TOKEN,
   FLAT_WRITABLE,
+  FLAT_WRITTEN,
+  FLAT_WRITTEN_BYTES,
   SEGMENT_RECORD_BYTES,
 } from "./abi";
 import {
   appendSegment,
+  chainsEnd,
   chainErrorBits,
   chainReadableCount,
   chainToken,
   chainWritableCount,
   completionRecord,
+  firstChain,
   firstSegment,
   segmentAddress,
   segmentRecordLength,
@@ -90,6 +96,25 @@ export function nextFlatChain(entry: usize, end: usize): usize {
     next += FLAT_SEGMENT_BYTES;
   }
   return next;
+}
+
+/** Adds up for the host the readable bytes of the list's first `count` chains, and those that the device says it wrote. */
+export function flatTally(q: usize, count: u32): void {
+  const end = chainsEnd(q);
+  let entry = firstChain(q);
+  let readable: u64 = 0;
+  let written: u64 = 0;
+  for (let i: u32 = 0; i < count && entry < end; i++) {
+    const token = load<u32>(entry, FLAT_TOKEN) & ~FLAT_WRITABLE;
+    if (!token) break; // there are fewer
+    written += load<u32>(entry, FLAT_WRITTEN);
+    do {
+      if (load<u32>(entry, FLAT_TOKEN) == token) readable += load<u32>(entry, FLAT_LENGTH);
+      entry += FLAT_SEGMENT_BYTES;
+    } while (entry < end && (load<u32>(entry, FLAT_TOKEN) & ~FLAT_WRITABLE) == token);
+  }
+  store<u64>(q, readable, FLAT_READABLE_BYTES);
+  store<u64>(q, written, FLAT_WRITTEN_BYTES);
 }
 
 // Either form, for loops that are made once for records and once for the list.

@@ -45,4 +45,5 @@ export {
 } from "./packed/device";
 export { take as packedDeviceTake, takeFlat as packedDeviceTakeFlat } from "./packed/take";
 export { run as packedDeviceRun } from "./packed/run";
+export { flatTally as deviceFlatTally } from "./flat";
 export { deviceExchange, queueRoundTrip } from "./fused";

@@ -1,4 +1,4 @@
-// The per-queue struct: four cache lines, and a shadow of 16 bytes per descriptor on each side.
+// The per-queue struct: five cache lines, and a shadow of 16 bytes per descriptor on each side.
 // The config and set-up lines are written at set-up only (the last error's two numbers apart); each half writes
 // nothing but its own line and shadow, and the count of fours.
 //
@@ -10,6 +10,7 @@
 //                 freeHead freeCount inFlight oldest batchEnd batchLength kickValue logCount
 //   +192 device   state avail availWrap used usedWrap pending pendingSlot pendingFlags
 //                 freeHead inFlight inFlightDescriptors taken batchCount batchLast batchLength logCount
+//   +256 flat     u64 readableBytes u64 writtenBytes of the chains of the flat list that were added up last
 //
 // Split: avail and used are free-running 16-bit indices, what is pending included; pendingSlot is the index shown last,
 // and what is pending, or in flight for the driver, is a distance. Packed: ring slots, with their wrap counters beside

@@ -72,6 +72,11 @@ export type CoreExports = Prefixed<"splitDriver" | "packedDriver", DriverVerbs> 
      * EXCHANGE_NOTIFY of assembly/abi.ts when the driver wants a used buffer notification (assembly/fused.ts).
      */
     deviceExchange(q: number, count: number, max: number): number;
+    /**
+     * Adds up the first `count` chains of the flat list, or as many as there are: their readable bytes as a u64 at
+     * FLAT_READABLE_BYTES of the queue struct, those that the device says it wrote at FLAT_WRITTEN_BYTES.
+     */
+    deviceFlatTally(q: number, count: number): void;
     /** `add(chains)`, `publish`, `run`, `publish` and `takeUsed` of either layout in one crossing; the used buffers. */
     queueRoundTrip(driver: number, device: number, kind: number, chains: number): number;
   };

@@ -86,7 +86,7 @@ export class DeviceQueue extends RingHalf {
     super(core, { ...options, touched }, abi.ROLE_DEVICE, bits);
     this.#verbs = deviceVerbs(core.exports, this.ring.layout);
     this.#chainsAt = this.q + this.state.deviceRecords + this.batch * abi.COMPLETION_RECORD_BYTES;
-    this.#list = new FlatList(core, this.#chainsAt >>> 2);
+    this.#list = new FlatList(core, this.q, this.#chainsAt >>> 2);
     this.#completions = (this.q + this.state.deviceRecords) >>> 2;
     this.#records = new Uint32Array(this.batch);
     this.#turns = new InOrderTurns(this.ring.inOrder ? this.size : 0);

@@ -5,6 +5,7 @@
 import * as abi from "../../assembly/abi";
 import type { Core } from "../core/core";
 
+const TWO_32 = 2 ** 32;
 const ENTRY = abi.FLAT_SEGMENT_BYTES >>> 2;
 const LENGTH = abi.FLAT_LENGTH >>> 2;
 const TOKEN = abi.FLAT_TOKEN >>> 2;
@@ -24,9 +25,12 @@ export class FlatList {
   /** Index of the first entry in `core.words()`. */
   readonly at: number;
   readonly #core: Core;
+  readonly #q: number;
 
-  constructor(core: Core, at: number) {
+  /** @param q the queue's struct; @param at where its list begins in `core.words()` */
+  constructor(core: Core, q: number, at: number) {
     this.#core = core;
+    this.#q = q;
     this.at = at;
   }
 
@@ -47,20 +51,11 @@ export class FlatList {
 
   /** Readable bytes of the first `count` chains, and the bytes that the device says it wrote. */
   bytes(count: number): { readonly readable: number; readonly written: number } {
+    this.#core.exports.deviceFlatTally(this.#q, count);
     const words = this.#core.words();
-    let readable = 0;
-    let written = 0;
-    let at = this.at;
-    let mark = words[at + TOKEN] ?? 0;
-    for (let left = count; left > 0 && mark !== 0; left--) {
-      const token = mark & PLAIN;
-      written += words[at + WRITTEN] ?? 0;
-      do {
-        if (mark === token) readable += words[at + LENGTH] ?? 0;
-        at += ENTRY;
-        mark = words[at + TOKEN] ?? 0;
-      } while ((mark & PLAIN) === token);
-    }
+    const at = (this.#q + abi.FLAT_READABLE_BYTES) >>> 2;
+    const readable = (words[at] ?? 0) + (words[at + 1] ?? 0) * TWO_32;
+    const written = (words[at + 2] ?? 0) + (words[at + 3] ?? 0) * TWO_32;
     return { readable, written };
   }
 

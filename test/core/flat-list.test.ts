@@ -179,6 +179,33 @@ describe.each(["split", "packed"] as const)("%s", (layout) => {
     expect(queue.device.completeFlat(queue.q, 9)).toBeLessThan(0);
   });
 
+  test("its first chains are added up, as many as there are", () => {
+    const queue = new RawQueue(layout);
+    const at = (i: number, length: number): Range => [0x8000 + 0x100 * i, length];
+    queue.add([at(0, 1), at(1, 2)], [at(2, 4)]);
+    queue.add([], [at(3, 8)]);
+    queue.add([at(4, 16)], [at(5, 32), at(6, 64)]);
+    queue.driver.publish(queue.q);
+    expect(queue.device.takeFlat(queue.q, 8)).toBe(3);
+    const words = queue.core.words();
+    // In the first entry of each; what stands in the others doesn't count.
+    for (const [i, written] of [3, 9, 9, 5, 7, 9, 9].entries()) words[queue.chains + ENTRY * i + 3] = written;
+    const tally = (count: number): number[] => {
+      queue.core.exports.deviceFlatTally(queue.q, count);
+      return [abi.FLAT_READABLE_BYTES, abi.FLAT_WRITTEN_BYTES].map(
+        (offset) => words[(queue.q + offset) >>> 2] ?? 0,
+      );
+    };
+    expect([0, 1, 2, 3, 4, 0xffffffff].map(tally)).toEqual([
+      [0, 0],
+      [3, 3],
+      [3, 8],
+      [19, 15],
+      [19, 15],
+      [19, 15],
+    ]);
+  });
+
   test("a list whose room ends takes what fits, and says so of a chain that can't", () => {
     const queue = new RawQueue(layout, abi.FEATURE_INDIRECT);
     const words = queue.core.words();
