@@ -186,7 +186,7 @@ export class Completions {
 
   /** Before the flat list goes with its first chains used: their bytes. Keeps the list for those behind them. */
   leaveList(chains: number): ChainBytes {
-    const bytes = this.#list.bytes(chains);
+    const bytes = this.#listBytes(chains);
     if (chains < this.#listed) this.#noteList();
     return bytes;
   }
@@ -194,8 +194,16 @@ export class Completions {
   /** The first chains of the flat list were used, which is still there. */
   usedFirst(chains: number): void {
     if (chains === 0) return;
-    this.#count.usedTogether(chains, this.#list.bytes(chains));
+    this.#count.usedTogether(chains, this.#listBytes(chains));
     this.#listed = Math.max(this.#listed - chains, 0);
+  }
+
+  #listBytes(chains: number): ChainBytes {
+    try {
+      return this.#list.bytes(chains);
+    } catch (cause) {
+      throw this.#calls.trap(cause);
+    }
   }
 
   /** After a reset: nothing waits, and the flat list is gone. */
