@@ -1,13 +1,18 @@
 /** The queue that v86's models pop from, with a driver and a model that do everything in a random order. */
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { type QueueHome, UPGRADED_BATCH, UpgradedQueue } from "../../src/adapters/v86/queue";
 import type { PoppedRequest } from "../../src/adapters/v86/request";
 import { type Core, loadCoreSync } from "../../src/core/core";
+import { DeviceQueue } from "../../src/virtqueue/device-queue";
 import { DriverQueue } from "../../src/virtqueue/driver-queue";
 import { GuestAllocator } from "../../src/virtqueue/guest-allocator";
 import type { RingLayout } from "../../src/virtqueue/layout";
 import { Random } from "../property/random";
 import { areasOf, ringOf } from "../virtqueue/queue-rig";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 const SIZE = 64;
 const ROOM = 48;
@@ -185,7 +190,9 @@ describe.each(RINGS)("$layout, indirect $indirect, IN_ORDER $inOrder", (ring) =>
     expect(came).toBeGreaterThan(2000);
   });
 
-  it("in their order they are used together: a crossing for a batch", () => {
+  it("in their order they are used together, otherwise one by one", () => {
+    const together = vi.spyOn(DeviceQueue.prototype, "completeBatch");
+    const later = vi.spyOn(DeviceQueue.prototype, "completeLater");
     const rig = new Rig(ring, 1);
     while (rig.sent.size < 8) rig.give();
     const count = rig.sent.size;
@@ -193,6 +200,17 @@ describe.each(RINGS)("$layout, indirect $indirect, IN_ORDER $inOrder", (ring) =>
     expect(rig.driver.takeUsed()).toBe(0);
     rig.queue.flush_replies();
     expect(rig.driver.takeUsed()).toBe(count);
+    rig.sent.clear();
+    expect([together.mock.calls, later.mock.calls]).toEqual([[[count]], []]);
+    while (rig.sent.size < 2) rig.give();
+    // Not asked whether there is another: that would take again, and end the row.
+    const requests = Array.from(rig.sent, () => rig.queue.pop_request());
+    for (const request of requests.toReversed()) rig.queue.push_reply(request);
+    rig.queue.flush_replies();
+    // The first one, which came last, is in row.
+    expect(later).toHaveBeenCalledTimes(requests.length - 1);
+    expect(together).toHaveBeenLastCalledWith(1);
+    expect(rig.driver.takeUsed()).toBe(requests.length);
   });
 
   it("a dead device is given nothing and uses nothing", () => {
