@@ -1,6 +1,6 @@
 /**
- * What the classes above the core never let through: chains longer than the queue; tokens whose generation has come
- * round; and a device in WASM whose readable and writable segments don't match.
+ * What the classes above the core never let through, or hardly: chains longer than the queue; tokens whose generation has
+ * come round; a device in WASM whose readable and writable segments don't match; verbs that are asked for nothing.
  */
 import { describe, expect, test } from "vitest";
 import * as abi from "../../assembly/abi";
@@ -97,4 +97,28 @@ describe.each(["split", "packed"] as const)("%s", (layout) => {
     expect(used).toBe(Math.min(sent.length, room));
     expect(guest().slice(0x9000, 0x9200)).toEqual(expected);
   });
+});
+
+describe.each(["split", "packed"] as const)("%s: who asks for nothing", (layout) => {
+  test.each([0, abi.FEATURE_IN_ORDER, abi.FEATURE_IN_ORDER | abi.OPTION_SCALAR, abi.OPTION_LOG])(
+    "gets nothing, features %i",
+    (features) => {
+      const queue = new RawQueue(layout, features);
+      const { driver, device, q } = queue;
+      expect(queue.add([[0x8000, 16]], [])).toBe(1);
+      expect(queue.add([[0x8000, 16]], [[0x8100, 16]])).toBe(1);
+      expect(driver.add(q, 0)).toBe(0);
+      driver.publish(q);
+      expect([device.take(q, 0), device.takeFlat(q, 0), device.run(q, abi.BACKEND_SINK, 0)]).toEqual([
+        0, 0, 0,
+      ]);
+      expect([device.completeBatch(q, 0), device.completeFlat(q, 0)]).toEqual([0, 0]);
+      expect(device.run(q, abi.BACKEND_SINK, 8)).toBe(2);
+      device.publish(q);
+      expect(driver.takeUsed(q, 0)).toBe(0);
+      expect(driver.takeUsed(q, 1)).toBe(1);
+      expect(driver.takeUsed(q, 0)).toBe(0);
+      expect(driver.takeUsed(q, 8)).toBe(1);
+    },
+  );
 });
