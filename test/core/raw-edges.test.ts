@@ -4,7 +4,15 @@
  */
 import { describe, expect, test } from "vitest";
 import * as abi from "../../assembly/abi";
-import { BUFFER_TOO_SHORT, CHAIN_TOO_LONG } from "../../src/spec/result";
+import { deviceVerbs, driverVerbs } from "../../src/core/exports";
+import {
+  BUFFER_TOO_SHORT,
+  CHAIN_TOO_LONG,
+  DESC_INDEX_RANGE,
+  QUEUE_BROKEN,
+  QUEUE_NOT_READY,
+  USED_ID_RANGE,
+} from "../../src/spec/result";
 import { type Range, RawQueue } from "./raw-queue";
 
 const { BATCH, SIZE } = RawQueue;
@@ -121,4 +129,65 @@ describe.each(["split", "packed"] as const)("%s: who asks for nothing", (layout)
       expect(driver.takeUsed(q, 8)).toBe(1);
     },
   );
+});
+
+describe.each(["split", "packed"] as const)("%s: a half that may not be used", (layout) => {
+  const driverCalls = ({ driver, q }: Pick<RawQueue, "driver" | "q">) => [
+    driver.add(q, 1),
+    driver.publish(q),
+    driver.takeUsed(q, 1),
+    driver.arm(q, 0),
+    driver.disarm(q),
+  ];
+  const deviceCalls = ({ core, device, q }: Pick<RawQueue, "core" | "device" | "q">) => [
+    device.take(q, 1),
+    device.takeFlat(q, 1),
+    device.complete(q, 0x10000, 0),
+    device.completeBatch(q, 1),
+    device.completeFlat(q, 1),
+    device.undo(q, 0x10000),
+    device.publish(q),
+    device.arm(q),
+    device.disarm(q),
+    device.run(q, abi.BACKEND_SINK, 1),
+    core.exports.deviceExchange(q, 1, 1),
+  ];
+
+  test("out of service every verb says so, after a reset too", () => {
+    const queue = new RawQueue(layout);
+    const { core, driver, device, q } = queue;
+    queue.add([[0x8000, 16]], []);
+    driver.publish(q);
+    core.exports.queueTearDown(q);
+    for (let i = 0; i < 2; i++) {
+      expect(new Set([...driverCalls(queue), ...deviceCalls(queue)])).toEqual(new Set([QUEUE_NOT_READY]));
+      expect([driver.hasUsed(q), device.hasAvailable(q)]).toEqual([0, 0]);
+      core.exports.driverReset(q);
+      core.exports.deviceReset(q);
+    }
+  });
+
+  test("the other layout's verbs say so too", () => {
+    const { core, q } = new RawQueue(layout);
+    const other = layout === "split" ? "packed" : "split";
+    const driver = driverVerbs(core.exports, other);
+    const device = deviceVerbs(core.exports, other);
+    const calls = deviceCalls({ core, device, q }).slice(0, -1); // the last one is for either layout
+    expect(new Set([...driverCalls({ driver, q }), ...calls])).toEqual(new Set([QUEUE_NOT_READY]));
+  });
+
+  test("broken, a half says so until its reset, and the other half goes on", () => {
+    const queue = new RawQueue(layout);
+    const { core, driver, device, q } = queue;
+    core.words()[(q + abi.DRIVER_STATE) >>> 2] = USED_ID_RANGE;
+    expect(new Set(driverCalls(queue))).toEqual(new Set([QUEUE_BROKEN]));
+    expect(device.publish(q)).toBe(0);
+    core.exports.driverReset(q);
+    expect(driver.publish(q)).toBe(0);
+    core.words()[(q + abi.DEVICE_STATE) >>> 2] = DESC_INDEX_RANGE;
+    expect(new Set(deviceCalls(queue))).toEqual(new Set([QUEUE_BROKEN]));
+    expect(driver.publish(q)).toBe(0);
+    core.exports.deviceReset(q);
+    expect(device.publish(q)).toBe(0);
+  });
 });
