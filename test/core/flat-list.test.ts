@@ -139,6 +139,30 @@ describe.each(["split", "packed"] as const)("%s", (layout) => {
     }
   });
 
+  test.each([5, 6, 7])(
+    "%i segments with an empty one among them are taken the long way, to the same list",
+    (count) => {
+      const queue = new RawQueue(layout);
+      const base = queue.core.view(0, 1).byteOffset;
+      const ranges = Array.from({ length: count }, (_, i): Range => [0x8000 + 0x100 * i, i + 1]);
+      for (const readable of [0, 2, count]) {
+        const empty: Range = [0x8000, 0];
+        expect(queue.add([...ranges.slice(0, readable), empty], ranges.slice(readable))).toBe(1);
+        queue.driver.publish(queue.q);
+        expect(queue.device.takeFlat(queue.q, 8)).toBe(1);
+        const token = (entry(queue, 0)[2] ?? 0) & ~WRITABLE;
+        for (const [i, [address, length]] of ranges.entries()) {
+          const mark = i < readable ? token : (token | WRITABLE) >>> 0;
+          expect(entry(queue, i).slice(0, 3)).toEqual([base + address, length, mark]);
+        }
+        expect(entry(queue, count)[2]).toBe(0);
+        expect(queue.device.completeFlat(queue.q, 1)).toBe(1);
+        queue.device.publish(queue.q);
+        expect(queue.driver.takeUsed(queue.q, 1)).toBe(1);
+      }
+    },
+  );
+
   test("a chain without segments has one entry of length 0; a recovered one says why", () => {
     const queue = new RawQueue(layout, abi.OPTION_RECOVER);
     queue.add([[0x8000, 0]], []);
@@ -190,6 +214,8 @@ describe.each(["split", "packed"] as const)("%s", (layout) => {
     const words = queue.core.words();
     // In the first entry of each; what stands in the others doesn't count.
     for (const [i, written] of [3, 9, 9, 5, 7, 9, 9].entries()) words[queue.chains + ENTRY * i + 3] = written;
+    words.fill(99, queue.chains + ENTRY * 7, queue.chains + ENTRY * 7 + 2); // behind the last chain
+    words[queue.chains + ENTRY * 7 + 3] = 99;
     const tally = (count: number): number[] => {
       queue.core.exports.deviceFlatTally(queue.q, count);
       return [abi.FLAT_READABLE_BYTES, abi.FLAT_WRITTEN_BYTES].map(
