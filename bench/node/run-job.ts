@@ -2,16 +2,21 @@
 import { spawn } from "node:child_process";
 import type { Job, Outcome } from "../job";
 import { programPath } from "./program";
+import { engineFlags } from "./rings";
 
 /** A job that takes longer has hung; its process is ended. */
 const HUNG_MS = 120_000;
 
 /** Runs a job in a process of its own; what breaks the process is an outcome too. */
 export function runJob(job: Job): Promise<Outcome[]> {
-  const child = spawn(process.execPath, [programPath("bench-process.js"), JSON.stringify(job)], {
-    stdio: ["ignore", "pipe", "pipe"],
-    timeout: HUNG_MS,
-  });
+  const child = spawn(
+    process.execPath,
+    [...engineFlags(job.ring), programPath("bench-process.js"), JSON.stringify(job)],
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: HUNG_MS,
+    },
+  );
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (bytes) => {

@@ -1,6 +1,6 @@
 /** Every ring of the benchmark does the same work, and says so in the same words. */
 import { describe, expect, it } from "vitest";
-import { NODE_RINGS } from "../../bench/node/rings";
+import { engineFlags, NODE_RINGS } from "../../bench/node/rings";
 import { expectedChecksum, NotMeasured, type Ring, type RingAdapter, type Workload } from "../../bench/ring";
 import { WASM_PACKED_IN_ORDER, WASM_PACKED_IN_ORDER_SCALAR, type WasmRing } from "../../bench/rings/wasm";
 import { payloadShape, SHAPES, workloadOf } from "../../bench/workload";
@@ -79,4 +79,16 @@ describe.each(["split", "packed"])("rings that lie in memory, %s", (layout) => {
       ).toBe(-1);
     }
   });
+});
+
+it("the rings in JavaScript have V8's limit of inlining raised, and no other ring has flags", () => {
+  const flagged = NODE_RINGS.map(({ name }) => name).filter((name) => engineFlags(name).length > 0);
+  expect(flagged.sort()).toEqual([
+    "js-device",
+    "js-plain-packed",
+    "js-plain-split",
+    "js-tuned-packed",
+    "js-tuned-split",
+  ]);
+  expect(engineFlags("./mine.mjs")).toEqual([]);
 });
