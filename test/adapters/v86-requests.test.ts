@@ -213,6 +213,17 @@ describe.each(RINGS)("$layout, indirect $indirect, IN_ORDER $inOrder", (ring) =>
     expect(rig.driver.takeUsed()).toBe(requests.length);
   });
 
+  it("a chain that is too long for a model ends in an empty request, even of a device that nothing stops", () => {
+    const rig = new Rig(ring, 1);
+    Object.defineProperty(rig, "live", { get: () => true, set: () => {} });
+    const readable = Array.from({ length: 17 }, () => ({ address: 0x80000, length: 65536 }));
+    expect(rig.driver.add(readable)).toBeGreaterThan(0);
+    rig.driver.publish();
+    expect(rig.queue.has_request()).toBe(false);
+    expect(rig.queue.pop_request().length_readable).toBe(0);
+    expect(rig.broken).toMatchObject({ code: "CHAIN_BYTES_OVERFLOW" });
+  });
+
   it("a dead device is given nothing and uses nothing", () => {
     const rig = new Rig(ring, 1);
     while (rig.sent.size < 8) rig.give();

@@ -153,7 +153,7 @@ export class UpgradedQueue implements V86VirtQueue {
       if (this.taken === undefined) queue.arm();
       else if (this.taken.nextReadable > READABLE_MAX) throw this.tooMuch(this.taken.nextReadable);
     });
-    return this.isLive && this.taken !== undefined;
+    return this.isLive && this.taken !== undefined && this.taken.nextReadable <= READABLE_MAX;
   }
 
   private take(queue: DeviceQueue): Take | undefined {
